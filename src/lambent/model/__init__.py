@@ -1,0 +1,1 @@
+"""The nouns: frozen records, limits and errors. Standard library only; every other package may import it."""

@@ -1,0 +1,47 @@
+"""A decoded AWS request and its result: what the wire hands to an operation, and gets back."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls and where: from the request's SigV4 credential scope.
+
+    ``account_id``: 12 digits; ``region``: from the scope, ``us-east-1`` else; ``endpoint``: the URL the
+    client used (``http://127.0.0.1:4566``), for links in answers.
+    """
+
+    account_id: str
+    region: str
+    request_id: str
+    access_key_id: str | None = None
+    principal_arn: str | None = None
+    endpoint: str = "http://127.0.0.1:4566"
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One operation asked for: ``parameters`` are shaped as botocore's input shape of ``operation``.
+
+    Member names are the model's (``FunctionName``); blobs are ``bytes``, timestamps aware
+    ``datetime``, a streaming payload ``bytes``. Already validated against the model's constraints.
+    """
+
+    service: str
+    operation: str
+    parameters: Mapping[str, Any]
+    caller: Caller
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An operation's answer, shaped as botocore's output shape (absent members are left out).
+
+    ``status`` overrides the model's HTTP status; ``headers`` are sent besides the shape's own.
+    """
+
+    output: Mapping[str, Any] = field(default_factory=dict)
+    status: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()

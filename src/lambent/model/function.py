@@ -1,0 +1,80 @@
+"""A Lambda function as stored: code, configuration, versions, aliases, layers."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+LATEST = "$LATEST"
+
+
+@dataclass(frozen=True, slots=True)
+class CodeRef:
+    """Code by content: ``sha256`` (hex) of the zip; ``size_bytes`` of the zip; ``unzipped_bytes``."""
+
+    sha256: str
+    size_bytes: int
+    unzipped_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class LayerRef:
+    """A layer version as a function holds it: it keeps working after the layer version is deleted."""
+
+    arn: str
+    code: CodeRef
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionVersion:
+    """One version's code and configuration, ``version`` being ``$LATEST`` or a number as text.
+
+    Source: the shape ``FunctionConfiguration`` of botocore's ``lambda`` model. Memory and /tmp in MiB.
+    """
+
+    account_id: str
+    region: str
+    name: str
+    version: str
+    runtime: str
+    handler: str
+    role: str
+    code: CodeRef
+    revision_id: str
+    last_modified: str
+    """ISO 8601 as Lambda writes it: ``2026-01-31T12:00:00.000+0000``."""
+    description: str = ""
+    timeout_s: int = 3
+    memory_mib: int = 128
+    ephemeral_storage_mib: int = 512
+    environment: Mapping[str, str] = field(default_factory=dict)
+    layers: tuple[LayerRef, ...] = ()
+    architecture: str = "x86_64"
+    log_group: str = ""
+    """``/aws/lambda/<name>`` unless ``LoggingConfig.LogGroup`` says otherwise."""
+    state: str = "Active"
+    state_reason: str | None = None
+    state_reason_code: str | None = None
+    last_update_status: str = "Successful"
+    last_update_status_reason: str | None = None
+    last_update_status_reason_code: str | None = None
+
+    @property
+    def function_arn(self) -> str:
+        """``arn:aws:lambda:REGION:ACCOUNT:function:NAME``, unqualified."""
+        return f"arn:aws:lambda:{self.region}:{self.account_id}:function:{self.name}"
+
+    @property
+    def qualified_arn(self) -> str:
+        """The ARN with the version behind it."""
+        return f"{self.function_arn}:{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class Alias:
+    """A name for a version, with at most one more version that takes ``additional_weight`` (0–1)."""
+
+    name: str
+    function_version: str
+    description: str
+    revision_id: str
+    additional_version: str | None = None
+    additional_weight: float = 0.0

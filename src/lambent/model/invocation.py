@@ -1,0 +1,68 @@
+"""An invocation, the environment it needs, and its result."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentSpec:
+    """Everything a node needs to start execution environments of one version.
+
+    ``key`` identifies the version *and* its revision: environments of two keys are never exchanged.
+    ``task_dir`` is the unpacked code for ``/var/task``, ``opt_dir`` the merged layers for ``/opt``.
+    """
+
+    key: str
+    account_id: str
+    region: str
+    function_name: str
+    version: str
+    runtime: str
+    handler: str
+    role: str
+    memory_mib: int
+    timeout_s: int
+    ephemeral_storage_mib: int
+    environment: Mapping[str, str]
+    task_dir: Path
+    opt_dir: Path | None
+    log_group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What a function name and qualifier resolve to.
+
+    ``versions`` holds one spec, or two with the second one's ``weight`` (0–1) for a weighted alias.
+    ``invoked_arn`` is what the context shows: with the qualifier the caller used, if any.
+    """
+
+    invoked_arn: str
+    primary: EnvironmentSpec
+    secondary: EnvironmentSpec | None = None
+    secondary_weight: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """One event on its way to one version. Times are on the monotonic clock's seconds or Unix ms."""
+
+    request_id: str
+    spec: EnvironmentSpec
+    invoked_arn: str
+    payload: bytes
+    client_context: str | None = None
+    """JSON text (already out of base64), as the Runtime API hands it over."""
+    cognito_identity: str | None = None
+    trace_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class InvocationResult:
+    """What came of it. ``function_error`` is ``Unhandled``/``Handled`` or None; ``log_tail`` ≤ 4 KiB."""
+
+    payload: bytes
+    executed_version: str
+    function_error: str | None = None
+    log_tail: bytes = b""

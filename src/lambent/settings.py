@@ -1,0 +1,22 @@
+"""Settings, read once by the command line and handed down."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+SandboxChoice = Literal["auto", "namespaces", "process"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How this platform runs. Durations in seconds, sizes in MiB."""
+
+    data_dir: Path
+    host: str = "127.0.0.1"
+    port: int = 4566
+    sandbox: SandboxChoice = "auto"
+    allow_reset: bool = False
+    idle_timeout_s: float = 300.0
+    """POLICY: an idle environment is kept this long; AWS keeps minutes and promises nothing."""
+    max_concurrency: int = 1000
+    """AWS: the account's default quota of concurrent executions."""
