@@ -1,0 +1,98 @@
+"""Platform log lines in Lambda's text format, as bytes ready for a log stream.
+
+Pure formatting on the invocation path. Every line ends as CloudWatch shows it, newline included.
+
+Source: recorded log streams and https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html.
+"""
+
+from datetime import UTC, datetime
+
+
+def init_start(runtime_version: str, runtime_version_arn: str | None = None) -> bytes:
+    """``INIT_START``; ``runtime_version`` is e.g. ``python:3.11.v30``."""
+    if runtime_version_arn is None:
+        return f"INIT_START Runtime Version: {runtime_version}\n".encode()
+    return (
+        f"INIT_START Runtime Version: {runtime_version}"
+        f"\tRuntime Version ARN: {runtime_version_arn}\n"
+    ).encode()
+
+
+def start(request_id: str, version: str) -> bytes:
+    """``START``; ``version`` is ``$LATEST`` or a number as text."""
+    return f"START RequestId: {request_id} Version: {version}\n".encode()
+
+
+def end(request_id: str) -> bytes:
+    """``END``."""
+    return f"END RequestId: {request_id}\n".encode()
+
+
+def billed_ms(duration_ms: float, init_ms: float | None = None) -> int:
+    """What is billed: duration plus initialisation, rounded up to 1 ms.
+
+    Counted from the hundredths that the line shows, so a line never contradicts itself.
+
+    Source: https://aws.amazon.com/blogs/compute/aws-lambda-standardizes-billing-for-init-phase/
+    (INIT billed for every configuration since 1 August 2025).
+    """
+    hundredths = round(duration_ms * 100) + round((init_ms or 0.0) * 100)
+    return -(-hundredths // 100)
+
+
+def report(
+    request_id: str,
+    *,
+    duration_ms: float,
+    memory_mib: int,
+    max_memory_mib: int,
+    init_ms: float | None = None,
+    status: str | None = None,
+    error_type: str | None = None,
+) -> bytes:
+    """``REPORT``. ``status`` is ``timeout``, ``error`` or None for success.
+
+    AWS: the fields end with a tab, and a status stands behind it without another one.
+    """
+    init = "" if init_ms is None else f"\tInit Duration: {init_ms:.2f} ms"
+    return (
+        f"REPORT RequestId: {request_id}\tDuration: {duration_ms:.2f} ms"
+        f"\tBilled Duration: {billed_ms(duration_ms, init_ms)} ms\tMemory Size: {memory_mib} MB"
+        f"\tMax Memory Used: {max_memory_mib} MB{init}\t{_outcome(status, error_type)}\n"
+    ).encode()
+
+
+def init_report(
+    duration_ms: float,
+    *,
+    phase: str = "init",
+    status: str = "timeout",
+    error_type: str | None = None,
+) -> bytes:
+    """``INIT_REPORT``, written for an initialisation that failed or overran.
+
+    ``phase`` is ``init``, or ``invoke`` when it was run again inside the first invocation.
+    """
+    return (
+        f"INIT_REPORT Init Duration: {duration_ms:.2f} ms\tPhase: {phase}"
+        f"\t{_outcome(status, error_type)}\n"
+    ).encode()
+
+
+def timed_out_message(request_id: str, timeout_s: float, at_ms: int) -> str:
+    """``<ISO time> <request id> Task timed out after 3.00 seconds``, as ``errorMessage`` too."""
+    moment = datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{moment}.{at_ms % 1000:03d}Z {request_id} Task timed out after {timeout_s:.2f} seconds"
+
+
+def timed_out(request_id: str, timeout_s: float, at_ms: int) -> bytes:
+    """The timeout line of the log. AWS: an empty line follows it inside the same event."""
+    return f"{timed_out_message(request_id, timeout_s, at_ms)}\n\n".encode()
+
+
+def _outcome(status: str | None, error_type: str | None) -> str:
+    if status is None:
+        return ""
+    return (
+        f"Status: {status}" if error_type is None else f"Status: {status}\tError Type: {error_type}"
+    )
