@@ -1,0 +1,256 @@
+"""Control groups: what this host offers, and one group per execution environment.
+
+Controllers are taken from v2 where v2 has them, else from their v1 hierarchy. Freezing and killing
+use v2's ``cgroup.freeze`` and ``cgroup.kill`` wherever a v2 hierarchy is mounted, controllers or not.
+
+Tested on a host with v1 controllers beside an empty v2 hierarchy, and with ``cpu`` and ``pids`` on v2.
+"""
+
+import os
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+_MIB = 1024 * 1024
+_CONTROLLERS = ("memory", "cpu", "pids")
+
+
+@dataclass(frozen=True)
+class CgroupLayout:
+    """Where groups can be made. ``v1``: controller → our directory there; ``v2``: ours, or None."""
+
+    v2: "str | None"
+    v2_controllers: frozenset[str]
+    v1: "dict[str, str]" = field(default_factory=dict)
+
+    def has(self, controller: str) -> bool:
+        """Whether the controller can be used at all."""
+        return controller in self.v2_controllers or controller in self.v1
+
+    @property
+    def version(self) -> str:
+        """``v2``, ``v1`` or ``none``: where the limits are enforced."""
+        if "memory" in self.v2_controllers:
+            return "v2"
+        return "v1" if self.v1 else "none"
+
+    def remove(self) -> None:
+        """Removes our directories; environments must be gone."""
+        for directory in filter(None, (self.v2, *self.v1.values())):
+            with suppress(OSError):
+                for child in os.scandir(directory):
+                    if child.is_dir():
+                        os.rmdir(child.path)
+                os.rmdir(directory)
+
+
+def _mounts(text: str) -> "tuple[str | None, dict[str, str]]":
+    """From /proc/mounts: the v2 mount point, and controller → v1 mount point."""
+    v2, v1 = None, {}
+    for line in text.splitlines():
+        _, target, kind, options, *_ = line.split()
+        if kind == "cgroup2" and v2 is None:
+            v2 = target
+        elif kind == "cgroup":
+            for name in set(options.split(",")) & set(_CONTROLLERS):
+                v1[name] = target
+    return v2, v1
+
+
+def _own_paths(text: str) -> "dict[str, str]":
+    """From /proc/self/cgroup: controller (``""`` for v2) → our path in its hierarchy."""
+    paths = {}
+    for line in text.splitlines():
+        _, names, path = line.split(":", 2)
+        for name in names.split(","):
+            paths[name] = path
+    return paths
+
+
+def prepare_layout(name: str) -> CgroupLayout:
+    """Makes ``name`` under our own place in every hierarchy we may write to.
+
+    Where nothing is writable (an unprivileged user without delegation) the layout is empty.
+    """
+    v2_mount, v1_mounts = _mounts(_read("/proc/mounts"))
+    own = _own_paths(_read("/proc/self/cgroup"))
+    v2, controllers = _prepare_v2(v2_mount, own.get("", "/"), name) if v2_mount else (None, set())
+    v1 = {}
+    for controller, target in v1_mounts.items():
+        directory = f"{target}{own.get(controller, '/').rstrip('/')}/{name}"
+        if controller not in controllers and _make(directory):
+            v1[controller] = directory
+    return CgroupLayout(v2, frozenset(controllers), v1)
+
+
+def _prepare_v2(mount: str, own: str, name: str) -> "tuple[str | None, set[str]]":
+    # A group with processes cannot hand controllers to children, so root works under the top; a
+    # user with a delegated group makes room by moving itself to a leaf.
+    parent = mount if os.geteuid() == 0 else mount + own.rstrip("/")
+    directory = f"{parent}/{name}"
+    if not _make(directory):
+        return None, set()
+    available = set(_read(f"{parent}/cgroup.controllers").split()) & set(_CONTROLLERS)
+    if available and os.geteuid() != 0:
+        leaf = f"{parent}/{name}-supervisor"
+        if _make(leaf):
+            _try_write(f"{leaf}/cgroup.procs", "0")
+    got = {c for c in available if _try_write(f"{parent}/cgroup.subtree_control", f"+{c}")}
+    got = {c for c in got if _try_write(f"{directory}/cgroup.subtree_control", f"+{c}")}
+    return directory, got
+
+
+def _make(directory: str) -> bool:
+    try:
+        os.makedirs(directory, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(directory, os.W_OK)
+
+
+def _read(path: str) -> str:
+    try:
+        with open(path) as file:
+            return file.read()
+    except OSError:
+        return ""
+
+
+def _write(path: str, text: str) -> None:
+    fd = os.open(path, os.O_WRONLY)
+    try:
+        os.write(fd, text.encode())
+    finally:
+        os.close(fd)
+
+
+def _try_write(path: str, text: str) -> bool:
+    try:
+        _write(path, text)
+    except OSError:
+        return False
+    return True
+
+
+class Cgroup:
+    """One environment's group: limits at birth, then freeze, thaw, peak and kill.
+
+    ``v2_fd`` is the v2 directory for ``clone3`` (-1 without v2); ``v1_task_fds`` are ``tasks`` files the
+    child writes ``0`` to.
+    """
+
+    def __init__(self, layout: CgroupLayout, name: str) -> None:
+        self._directories = {c: f"{d}/{name}" for c, d in layout.v1.items()}
+        self._v2 = f"{layout.v2}/{name}" if layout.v2 else None
+        self._on_v2 = layout.v2_controllers
+        self.v2_fd = self._freeze_fd = self._peak_fd = -1
+        self.v1_task_fds: list[int] = []
+
+    def create(self, memory_mib: int, max_pids: int) -> None:
+        """Makes the group with its limits. CPU: a weight in proportion to memory, as on AWS."""
+        for directory in self._directories.values():
+            os.mkdir(directory)
+        if self._v2:
+            os.mkdir(self._v2)
+            self.v2_fd = os.open(self._v2, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            self._freeze_fd = os.open(f"{self._v2}/cgroup.freeze", os.O_WRONLY | os.O_CLOEXEC)
+        for controller in ("memory", "cpu", "pids"):
+            getattr(self, f"_limit_{controller}")(memory_mib, max_pids)
+        self.v1_task_fds = [
+            os.open(f"{d}/tasks", os.O_WRONLY | os.O_CLOEXEC)
+            for d in set(self._directories.values())
+        ]
+
+    def _limit_memory(self, memory_mib: int, _: int) -> None:
+        if "memory" in self._on_v2:
+            _write(f"{self._v2}/memory.max", str(memory_mib * _MIB))
+            _try_write(f"{self._v2}/memory.swap.max", "0")
+            _try_write(f"{self._v2}/memory.oom.group", "1")
+            peak = f"{self._v2}/memory.peak"
+        elif "memory" in self._directories:
+            directory = self._directories["memory"]
+            _write(f"{directory}/memory.limit_in_bytes", str(memory_mib * _MIB))
+            _try_write(f"{directory}/memory.memsw.limit_in_bytes", str(memory_mib * _MIB))
+            peak = f"{directory}/memory.max_usage_in_bytes"
+        else:
+            return
+        with suppress(OSError):  # memory.peak: Linux 5.19
+            self._peak_fd = os.open(peak, os.O_RDONLY | os.O_CLOEXEC)
+
+    def _limit_cpu(self, memory_mib: int, _: int) -> None:
+        # 1,769 MB is one vCPU; 1,024 shares (v1) and weight 100 (v2) are the kernel's "one".
+        if "cpu" in self._on_v2:
+            _write(f"{self._v2}/cpu.weight", str(max(1, memory_mib * 100 // 1769)))
+        elif "cpu" in self._directories:
+            shares = max(2, memory_mib * 1024 // 1769)
+            _write(f"{self._directories['cpu']}/cpu.shares", str(shares))
+
+    def _limit_pids(self, _: int, max_pids: int) -> None:
+        if "pids" in self._on_v2:
+            _write(f"{self._v2}/pids.max", str(max_pids))
+        elif "pids" in self._directories:
+            _write(f"{self._directories['pids']}/pids.max", str(max_pids))
+
+    def close_birth_fds(self) -> None:
+        """Closes what only the child's birth needed."""
+        for fd in (*self.v1_task_fds, self.v2_fd):
+            if fd >= 0:
+                os.close(fd)
+        self.v1_task_fds, self.v2_fd = [], -1
+
+    @property
+    def can_freeze(self) -> bool:
+        """Whether freezing works here."""
+        return self._freeze_fd >= 0
+
+    def freeze(self) -> None:
+        """Stops every process of the group where it stands."""
+        if self._freeze_fd >= 0:
+            os.pwrite(self._freeze_fd, b"1", 0)
+
+    def thaw(self) -> None:
+        """Lets them go on."""
+        if self._freeze_fd >= 0:
+            os.pwrite(self._freeze_fd, b"0", 0)
+
+    def memory_peak_bytes(self) -> int:
+        """The most memory the group ever used, from the kernel; 0 where it cannot tell."""
+        if self._peak_fd < 0:
+            return 0
+        return int(os.pread(self._peak_fd, 32, 0))
+
+    def oom_kills(self) -> int:
+        """How often the kernel killed in this group for want of memory."""
+        if "memory" in self._on_v2:
+            text = _read(f"{self._v2}/memory.events")
+        else:
+            text = _read(f"{self._directories.get('memory', '')}/memory.oom_control")
+        for line in text.splitlines():
+            name, _, value = line.partition(" ")
+            if name == "oom_kill":
+                return int(value)
+        return 0
+
+    def kill(self) -> None:
+        """SIGKILL to all of it, where the kernel offers that in one step."""
+        if self._v2:
+            _try_write(f"{self._v2}/cgroup.kill", "1")
+
+    def close(self) -> None:
+        """Closes every descriptor; the group itself stays until :meth:`remove`."""
+        self.close_birth_fds()
+        for fd in (self._freeze_fd, self._peak_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._freeze_fd = self._peak_fd = -1
+
+    def remove(self) -> bool:
+        """Removes the directories; False while a process is still leaving (call again)."""
+        done = True
+        for directory in {*self._directories.values(), *filter(None, (self._v2,))}:
+            try:
+                os.rmdir(directory)
+            except FileNotFoundError:
+                continue
+            except OSError:
+                done = False
+        return done

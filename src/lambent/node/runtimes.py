@@ -1,0 +1,145 @@
+"""Which interpreters this host has, and what a function's ``Runtime`` runs under here.
+
+An interpreter counts when the official runtime client is installed for it: the platform's own always is;
+others are prepared with ``lambent runtimes add python3.X``. Looking is cheap: no process is started.
+"""
+
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+_CLIENT = "awslambdaric"
+_SDK = "boto3"
+_VERSIONS = tuple(f"3.{minor}" for minor in range(10, 15))
+
+
+@dataclass(frozen=True, slots=True)
+class Interpreter:
+    """One usable interpreter. ``packages``: name inside ``/var/runtime`` → path on the host."""
+
+    version: str
+    executable: str
+    prefix: str
+    packages: dict[str, str]
+
+    @property
+    def runtime(self) -> str:
+        """AWS's name for it, ``python3.11``."""
+        return f"python{self.version}"
+
+
+@dataclass(frozen=True, slots=True)
+class RuntimeChoice:
+    """What a runtime name gets here. ``notice`` says so when it is not the interpreter asked for."""
+
+    interpreter: Interpreter
+    notice: str | None
+
+
+def prepared_packages_dir(version: str) -> Path:
+    """Where ``lambent runtimes add`` puts the runtime client for an interpreter that is not ours."""
+    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(home) / "lambent" / "runtimes" / f"python{version}"
+
+
+def find_executables() -> dict[str, str]:
+    """Version → executable, for every interpreter in the usual places (prepared or not)."""
+    found: dict[str, str] = {}
+    for version in _VERSIONS:
+        for path in _candidates(version):
+            if os.access(path, os.X_OK):
+                found.setdefault(version, os.path.realpath(path))
+    found[_own_version()] = _own_executable()
+    return dict(sorted(found.items(), key=lambda item: _minor(item[0])))
+
+
+def _candidates(version: str) -> Iterable[Path]:
+    name = f"python{version}"
+    for directory in ("/usr/local/bin", "/usr/bin", "/opt/homebrew/bin", f"/opt/python/{version}/bin"):
+        yield Path(directory) / name
+    home = Path.home()
+    for root, pattern in ((".pyenv/versions", f"{version}.*"), (".local/share/uv/python", f"cpython-{version}.*")):
+        yield from (p / "bin" / name for p in sorted((home / root).glob(pattern), reverse=True))
+
+
+def find_interpreters() -> list[Interpreter]:
+    """Every interpreter functions can run under here, oldest first; the platform's own is among them."""
+    found = []
+    for version, executable in find_executables().items():
+        if version == _own_version():
+            packages = _installed_packages()
+            prefix = sys.base_prefix
+        else:
+            packages = _prepared_packages(prepared_packages_dir(version))
+            prefix = os.path.dirname(os.path.dirname(executable))
+        if packages:
+            found.append(Interpreter(version, executable, prefix, packages))
+    return found
+
+
+def choose_interpreter(runtime: str, found: Sequence[Interpreter]) -> RuntimeChoice:
+    """The interpreter for ``python3.X``: that one, else the nearest (the newer of two).
+
+    Raises LookupError for a runtime that is no Python.
+    """
+    if not runtime.startswith("python3."):
+        raise LookupError(runtime)
+    wanted = int(runtime.removeprefix("python3."))
+    nearest = min(found, key=lambda i: (abs(_minor(i.version) - wanted), -_minor(i.version)))
+    if nearest.runtime == runtime:
+        return RuntimeChoice(nearest, None)
+    notice = (
+        f"{runtime} is not on this host; the function runs under {nearest.runtime} "
+        f"({nearest.executable}). Install python{runtime.removeprefix('python')} and run: "
+        f"lambent runtimes add {runtime}"
+    )
+    return RuntimeChoice(nearest, notice)
+
+
+def _minor(version: str) -> int:
+    return int(version.partition(".")[2])
+
+
+def _own_version() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _own_executable() -> str:
+    base = getattr(sys, "_base_executable", None) or sys.executable
+    return os.path.realpath(base)
+
+
+def _installed_packages() -> dict[str, str]:
+    """The runtime client, boto3 and all they need, found by their installation records."""
+    site = sysconfig.get_path("purelib")
+    packages: dict[str, str] = {}
+    waiting, seen = [_CLIENT, _SDK], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        distribution = metadata.distribution(name)
+        for file in distribution.files or ():
+            top = file.parts[0]
+            if top not in ("..", "__pycache__"):
+                packages[top] = str(distribution.locate_file(top))
+        waiting += [_requirement_name(r) for r in distribution.requires or () if "extra ==" not in r]
+    return {name: path for name, path in packages.items() if os.path.exists(path) and site}
+
+
+def _requirement_name(requirement: str) -> str:
+    for index, character in enumerate(requirement):
+        if not (character.isalnum() or character in "-_."):
+            return requirement[:index]
+    return requirement
+
+
+def _prepared_packages(directory: Path) -> dict[str, str]:
+    if not (directory / _CLIENT).is_dir():
+        return {}
+    return {entry.name: str(entry) for entry in directory.iterdir() if entry.name != "bin"}

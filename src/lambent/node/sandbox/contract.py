@@ -1,0 +1,79 @@
+"""The contract of a sandbox: everything the node asks of isolation, and what holds after death.
+
+Rules every implementation keeps (one contract suite runs over all of them):
+1. ``Backend.start`` returns a live :class:`Sandbox`, or raises :class:`SandboxError` and leaves nothing behind.
+2. ``freeze`` and ``thaw`` may be called at any time; on a dead sandbox they do nothing.
+3. ``kill`` may be called at any time and more than once. After it ``exited`` resolves within a deadline,
+   every process is gone, and every descriptor, cgroup and mount is given back.
+4. ``exited`` resolves exactly once, also when the runtime ends by itself.
+5. ``memory_peak_bytes`` and ``oom_killed`` go on answering after death until the sandbox is dropped.
+"""
+
+import asyncio
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from lambent.model.invocation import EnvironmentSpec
+
+
+class SandboxError(Exception):
+    """The host could not make a sandbox: our fault, not the function's."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExitStatus:
+    """How the runtime process ended: ``code``, or ``signal`` when one killed it."""
+
+    code: int = 0
+    signal: int = 0
+
+    def describe(self) -> str:
+        """AWS's words: ``exit status 1`` or ``signal: killed``."""
+        if not self.signal:
+            return f"exit status {self.code}"
+        return f"signal: {_SIGNAL_WORDS.get(self.signal, str(self.signal))}"
+
+
+# Go's syscall.Signal names, which AWS's messages show.
+_SIGNAL_WORDS = {
+    1: "hangup", 2: "interrupt", 3: "quit", 4: "illegal instruction", 5: "trace/breakpoint trap",
+    6: "aborted", 7: "bus error", 8: "floating point exception", 9: "killed",
+    11: "segmentation fault", 13: "broken pipe", 14: "alarm clock", 15: "terminated",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """What to start. ``environ`` is complete but for what only the backend knows (the addresses)."""
+
+    spec: EnvironmentSpec
+    environ: Mapping[str, str]
+
+
+class Sandbox(Protocol):
+    """One isolated runtime process and its descendants."""
+
+    runtime_api: socket.socket
+    """Listening, made where the function reaches it, served by the node."""
+    endpoint: socket.socket | None
+    """The same for the platform's own endpoint; None where the function shares the host's network."""
+    stdout_fd: int
+    telemetry_fd: int
+    exited: "asyncio.Future[ExitStatus]"
+
+    def freeze(self) -> None: ...
+    def thaw(self) -> None: ...
+    def kill(self) -> None: ...
+    def memory_peak_bytes(self) -> int: ...
+    def oom_killed(self) -> bool: ...
+
+
+class Backend(Protocol):
+    """Makes sandboxes of one kind."""
+
+    async def open(self) -> None: ...
+    async def start(self, launch: Launch) -> Sandbox: ...
+    async def close(self) -> None: ...
+    def describe(self) -> Mapping[str, Any]: ...

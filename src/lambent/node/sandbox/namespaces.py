@@ -1,0 +1,342 @@
+"""Sandboxes from Linux namespaces, forked from a warm zygote: the way functions normally run.
+
+The node makes cgroup, pipes and lifeline; the zygote forks; the child isolates itself and hands back
+listening sockets of its own network namespace. Ending an environment is closing its lifeline: pid 1
+of its namespace reads it, and the kernel kills the rest.
+"""
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from lambent.node.linux.cgroups import Cgroup, CgroupLayout, prepare_layout
+from lambent.node.runtimes import Interpreter, choose_interpreter
+from lambent.node.sandbox.contract import ExitStatus, Launch, SandboxError
+from lambent.node.sandbox.zygote_client import RUNTIME_API_PORT, RUNTIME_PATH, ZygoteClient
+from lambent.node.zygote.root import FIRST_UID, HIDDEN
+
+MAX_PIDS = 1024
+"""AWS: processes and threads of an environment. Source: "Lambda quotas"."""
+_SETUP_DEADLINE_S = 10.0
+_REMOVE_RETRY_S = 0.005
+_REMOVE_TRIES = 400
+
+
+class NamespaceSandbox:
+    """One environment's processes; see :class:`lambent.node.sandbox.contract.Sandbox`."""
+
+    def __init__(self, backend: "NamespaceBackend", slot: int, cgroup: Cgroup) -> None:
+        self._backend = backend
+        self._slot = slot
+        self._cgroup = cgroup
+        self._lifeline = self._pidfd = -1
+        self._oom_killed: bool | None = None
+        self._peak_bytes = 0
+        self.stdout_fd = self.telemetry_fd = -1
+        self.runtime_api: socket.socket
+        self.endpoint: socket.socket | None
+        self.pid = 0
+        self.exited: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
+
+    def adopt(self, pid: int, lifeline: int) -> None:
+        """Takes charge of the new process: from here on its end is noticed."""
+        self.pid = pid
+        self._lifeline = lifeline
+        self._pidfd = os.pidfd_open(pid)
+        asyncio.get_running_loop().add_reader(self._pidfd, self._on_exit)
+
+    def freeze(self) -> None:
+        """Stops all processes of the environment."""
+        if self._pidfd >= 0:
+            self._cgroup.freeze()
+
+    def thaw(self) -> None:
+        """Lets them go on."""
+        if self._pidfd >= 0:
+            self._cgroup.thaw()
+
+    def kill(self) -> None:
+        """Ends every process of the environment; ``exited`` follows."""
+        if self._lifeline >= 0:
+            os.close(self._lifeline)
+            self._lifeline = -1
+            self._cgroup.kill()
+
+    def memory_peak_bytes(self) -> int:
+        """The most memory it ever used, from its cgroup."""
+        return self._cgroup.memory_peak_bytes() if self._pidfd >= 0 else self._peak_bytes
+
+    def oom_killed(self) -> bool:
+        """Whether the kernel killed in it for want of memory."""
+        return self._cgroup.oom_kills() > 0 if self._oom_killed is None else self._oom_killed
+
+    def _on_exit(self) -> None:
+        """The runtime ended: whatever it left running ends too, and everything is given back."""
+        asyncio.get_running_loop().remove_reader(self._pidfd)
+        info = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
+        self._oom_killed = self._cgroup.oom_kills() > 0
+        self._peak_bytes = self._cgroup.memory_peak_bytes()
+        self.kill()
+        os.close(self._pidfd)
+        self._pidfd = -1
+        self._cgroup.close()
+        self._remove_cgroup(_REMOVE_TRIES)
+        if not self.exited.done():
+            self.exited.set_result(_exit_status(info))
+
+    def _remove_cgroup(self, tries: int) -> None:
+        if self._cgroup.remove() or tries == 0:
+            self._backend.release(self._slot)
+            return
+        asyncio.get_running_loop().call_later(_REMOVE_RETRY_S, self._remove_cgroup, tries - 1)
+
+
+def _exit_status(info: Any) -> ExitStatus:
+    if info is None:
+        return ExitStatus(code=255)
+    if info.si_code == os.CLD_EXITED:
+        return ExitStatus(code=info.si_status)
+    return ExitStatus(signal=info.si_status)
+
+
+class NamespaceBackend:
+    """Starts :class:`NamespaceSandbox` es; keeps one zygote per interpreter.
+
+    ``code_root``: the directory under which every ``task_dir`` and ``opt_dir`` lies. ``run_dir``: an empty
+    directory to build roots on. ``endpoint_port``: where the platform is reachable inside.
+    """
+
+    def __init__(
+        self,
+        interpreters: list[Interpreter],
+        code_root: Path,
+        run_dir: Path,
+        endpoint_port: int,
+        max_environments: int,
+    ) -> None:
+        self._interpreters = interpreters
+        self._code_root = code_root
+        self._run_dir = run_dir
+        self._endpoint_port = endpoint_port
+        self._slots = list(range(max_environments - 1, -1, -1))
+        self._uids = [FIRST_UID + n for n in range(max_environments)]
+        self._live = 0
+        self._zygotes: dict[str, ZygoteClient] = {}
+        self._opening = asyncio.Lock()
+        self._layout = CgroupLayout(None, frozenset())
+        self._name = f"lambent-{os.getpid()}"
+
+    async def open(self) -> None:
+        """Finds out what the host allows and warms the zygote of the platform's own interpreter.
+
+        Raises SandboxError with the reason where namespaces cannot be made.
+        """
+        self._layout = prepare_layout(self._name)
+        try:
+            await self._zygote(self._interpreters[-1])
+        except SandboxError:
+            self._layout.remove()
+            raise
+
+    async def _zygote(self, interpreter: Interpreter) -> ZygoteClient:
+        zygote = self._zygotes.get(interpreter.version)
+        if zygote is not None and zygote.alive:
+            return zygote
+        async with self._opening:
+            zygote = self._zygotes.get(interpreter.version)
+            if zygote is not None and zygote.alive:
+                return zygote
+            if zygote is not None:
+                await zygote.close()
+            zygote = ZygoteClient(interpreter)
+            await zygote.open(self._setup(interpreter))
+            self._zygotes[interpreter.version] = zygote
+            return zygote
+
+    def _setup(self, interpreter: Interpreter) -> Mapping[str, Any]:
+        root = self._run_dir / f"root-{interpreter.version}"
+        root.mkdir(parents=True, exist_ok=True)
+        binds = {f"{RUNTIME_PATH}/{name}": path for name, path in interpreter.packages.items()}
+        if not interpreter.prefix.startswith("/usr"):
+            binds[interpreter.prefix] = interpreter.prefix
+        return {
+            "root": str(root),
+            "binds": binds,
+            "code_root": str(self._code_root),
+            "uids": self._uids,
+            "runtime_paths": [RUNTIME_PATH],
+        }
+
+    async def start(self, launch: Launch) -> NamespaceSandbox:
+        """Starts one environment; see the contract. Raises SandboxError."""
+        if not self._slots:
+            raise SandboxError("every slot of this node is taken")
+        interpreter = choose_interpreter(launch.spec.runtime, self._interpreters).interpreter
+        zygote = await self._zygote(interpreter)
+        slot = self._slots.pop()
+        self._live += 1
+        cgroup = Cgroup(self._layout, str(slot))
+        try:
+            cgroup.create(launch.spec.memory_mib, MAX_PIDS)
+        except OSError as error:
+            self._abandon(cgroup, slot)
+            raise SandboxError(f"cannot limit an environment: {error}") from error
+        sandbox = NamespaceSandbox(self, slot, cgroup)
+        await self._launch(sandbox, zygote, self._request(launch, interpreter, slot), cgroup, slot)
+        return sandbox
+
+    def _request(self, launch: Launch, interpreter: Interpreter, slot: int) -> dict[str, Any]:
+        spec = launch.spec
+        library = f"/opt/python/lib/{interpreter.runtime}/site-packages"
+        return {
+            "ports": [RUNTIME_API_PORT, self._endpoint_port],
+            "hostname": "lambda",
+            "task_dir": self._inside(spec.task_dir),
+            "opt_dir": self._inside(spec.opt_dir) if spec.opt_dir else None,
+            "tmp_mib": spec.ephemeral_storage_mib,
+            "uid": self._uids[slot],
+            "search": ["/var/task", library, "/opt/python"],
+            "v2": self._layout.v2 is not None,
+            "environ": {
+                **launch.environ,
+                "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{RUNTIME_API_PORT}",
+                "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._endpoint_port}",
+                "LAMBDA_TASK_ROOT": "/var/task",
+                "LAMBDA_RUNTIME_DIR": RUNTIME_PATH,
+                "_LAMBDA_TELEMETRY_LOG_FD": "3",
+            },
+        }
+
+    def _inside(self, path: Path) -> str:
+        return f"{HIDDEN}/code/{path.relative_to(self._code_root)}"
+
+    async def _launch(
+        self,
+        sandbox: NamespaceSandbox,
+        zygote: ZygoteClient,
+        request: Mapping[str, Any],
+        cgroup: Cgroup,
+        slot: int,
+    ) -> None:
+        """Forks and waits for the child's sockets. On failure everything is taken back."""
+        control, control_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        stdout, stdout_child = os.pipe2(os.O_CLOEXEC)
+        telemetry, telemetry_child = os.pipe2(os.O_CLOEXEC)
+        lifeline_child, lifeline = os.pipe2(os.O_CLOEXEC)
+        control.setblocking(False)
+        os.set_blocking(stdout, False)
+        os.set_blocking(telemetry, False)
+        cgroup_fds = [cgroup.v2_fd] if cgroup.v2_fd >= 0 else []
+        fds = [control_child.fileno(), stdout_child, telemetry_child, lifeline_child]
+        try:
+            pid = await zygote.start(request, [*fds, *cgroup_fds, *cgroup.v1_task_fds])
+        except BaseException:
+            control.close()
+            for fd in (stdout, telemetry, lifeline):
+                os.close(fd)
+            self._abandon(cgroup, slot)
+            raise
+        finally:
+            control_child.close()
+            for fd in fds[1:]:
+                os.close(fd)
+            cgroup.close_birth_fds()
+        sandbox.adopt(pid, lifeline)
+        sandbox.stdout_fd, sandbox.telemetry_fd = stdout, telemetry
+        try:
+            sandbox.runtime_api, sandbox.endpoint = await _receive_sockets(control)
+        except BaseException:
+            control.close()
+            sandbox.kill()
+            os.close(stdout)
+            os.close(telemetry)
+            raise
+
+    def _abandon(self, cgroup: Cgroup, slot: int) -> None:
+        cgroup.close()
+        cgroup.remove()
+        self.release(slot)
+
+    def release(self, slot: int) -> None:
+        """Takes back the slot of an environment that is gone."""
+        self._slots.append(slot)
+        self._live -= 1
+
+    async def close(self) -> None:
+        """Ends the zygotes, and removes the cgroups once every sandbox (killed before) is gone."""
+        for zygote in self._zygotes.values():
+            await zygote.close()
+        end = asyncio.get_running_loop().time() + _SETUP_DEADLINE_S
+        while self._live and asyncio.get_running_loop().time() < end:
+            await asyncio.sleep(_REMOVE_RETRY_S)
+        self._layout.remove()
+        for version in self._zygotes:
+            with suppress(OSError):
+                (self._run_dir / f"root-{version}").rmdir()
+
+    def describe(self) -> Mapping[str, Any]:
+        """What isolation really holds, for health and doctor."""
+        layout = self._layout
+        namespaces = dict.fromkeys(("mount", "pid", "network", "ipc", "uts"), True)
+        limits = {f"{c}_limit": layout.has(c) for c in ("memory", "cpu", "pids")}
+        missing = [c for c in ("memory", "cpu", "pids") if not layout.has(c)]
+        notices = [f"No cgroup controller for {c}: it is not limited." for c in missing]
+        return {
+            "kind": "namespaces",
+            "isolation": {
+                **namespaces,
+                "user": False,
+                "read_only_root": True,
+                "seccomp": True,
+                "unprivileged_uid": True,
+                "cgroup": layout.version,
+                **limits,
+                "freeze": layout.v2 is not None,
+            },
+            "notices": notices,
+        }
+
+
+async def _receive_sockets(control: socket.socket) -> tuple[socket.socket, socket.socket]:
+    """The child's two listening sockets; raises SandboxError with its words when it failed."""
+    loop = asyncio.get_running_loop()
+    readable = loop.create_future()
+
+    def on_readable() -> None:
+        loop.remove_reader(control)
+        if not readable.done():
+            readable.set_result(None)
+
+    loop.add_reader(control, on_readable)
+    try:
+        async with asyncio.timeout(_SETUP_DEADLINE_S):
+            await readable
+    except TimeoutError as error:
+        raise SandboxError("the environment did not set itself up in time") from error
+    finally:
+        loop.remove_reader(control)
+    data, fds, _, _ = socket.recv_fds(control, 4096, 2)
+    if len(fds) != 2:
+        raise SandboxError(data.decode(errors="replace") or "the environment died while it started")
+    _watch_setup(control)
+    runtime_api, endpoint = (socket.socket(fileno=fd) for fd in fds)
+    return runtime_api, endpoint
+
+
+def _watch_setup(control: socket.socket) -> None:
+    """Keeps the control socket until the child closes it; what it says then is its set-up failing."""
+    loop = asyncio.get_running_loop()
+
+    def on_readable() -> None:
+        with suppress(OSError):
+            data = control.recv(4096)
+            if data:
+                loop.call_exception_handler({"message": f"environment set-up: {data.decode()}"})
+        loop.remove_reader(control)
+        control.close()
+
+    loop.add_reader(control, on_readable)

@@ -1,0 +1,142 @@
+"""The zygote's loop: one message in, one isolated child out.
+
+Messages come over a ``SOCK_SEQPACKET`` socket as JSON with descriptors; see
+:mod:`lambent.node.sandbox.namespaces`, which sends them. The first one says how to build the root. A child's
+parent is the node, not the zygote (``CLONE_PARENT``): environments outlive a zygote that dies, and the
+node alone learns how they end.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+from typing import Any
+
+from lambent.node.linux import seccomp
+from lambent.node.linux import syscalls as sys_
+from lambent.node.zygote import isolate, root, runtime
+
+_MAX_MESSAGE_BYTES = 256 * 1024
+_MAX_FDS = 16
+_OWN_NAMESPACES = sys_.CLONE_NEWNS | sys_.CLONE_NEWNET | sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS
+
+
+class Zygote:
+    """State that children inherit: the way back to our pid namespace, the filter, the SDK's modules."""
+
+    def __init__(self, node: socket.socket, setup: "dict[str, Any]") -> None:
+        self.node = node
+        sys_.unshare(sys_.CLONE_NEWNS)
+        root.build_root(setup["root"], setup["binds"], setup["code_root"], setup["uids"])
+        self.pid_namespace = os.open(f"{root.HIDDEN}/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self.filter = seccomp.build_filter()
+        self.ahead = runtime.preload(setup["runtime_paths"])
+
+    def serve(self) -> None:
+        """Forks on request until the node hangs up."""
+        self.node.send(b'{"ready": true}')
+        while True:
+            data, fds, _, _ = socket.recv_fds(self.node, _MAX_MESSAGE_BYTES, _MAX_FDS)
+            if not data:
+                return
+            request = json.loads(data)
+            try:
+                answer = {"id": request["id"], "pid": self._start(request, fds)}
+            except OSError as error:
+                answer = {"id": request["id"], "error": str(error)}
+            finally:
+                for fd in fds:
+                    os.close(fd)
+            self.node.send(json.dumps(answer).encode())
+
+    def _start(self, request: "dict[str, Any]", fds: "list[int]") -> int:
+        """One environment: its pid 1, which lives as long as the node holds the lifeline, and its runtime."""
+        sys_.setns(self.pid_namespace, sys_.CLONE_NEWPID)
+        sys_.unshare(sys_.CLONE_NEWPID)
+        _spawn_init(fds[3])
+        cgroup_fd = fds[4] if request["v2"] else -1
+        pid = sys_.fork(_OWN_NAMESPACES | sys_.CLONE_PARENT, cgroup_fd)
+        if pid == 0:
+            _be_child(request, fds, self.filter, self.ahead)
+        return pid
+
+
+def _spawn_init(lifeline: int) -> None:
+    """Pid 1 of the environment: ``cat`` on a pipe only the node can close.
+
+    When the node closes it, or dies, ``cat`` ends and the kernel kills the whole namespace. Children
+    nobody waits for are reaped by the kernel, because SIGCHLD stays ignored across the exec.
+    """
+    actions = [
+        (os.POSIX_SPAWN_DUP2, lifeline, 0),
+        (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0),
+    ]
+    os.posix_spawn("/bin/cat", ["cat"], {}, file_actions=actions)
+
+
+def _be_child(
+    request: "dict[str, Any]", fds: "list[int]", seccomp_filter: bytes, ahead: "frozenset[str]"
+) -> None:
+    """Isolates this process and runs the function's runtime in it. Never returns."""
+    status = 1
+    control = socket.socket(fileno=fds[0])
+    try:
+        try:
+            _isolate(request, fds, control, seccomp_filter)
+        except OSError as error:
+            control.send(f"error {error}".encode())
+            os._exit(1)
+        runtime.run(request["environ"], request["search"], ahead)
+        status = 0
+    except SystemExit as error:
+        status = _exit_status(error)
+    except BaseException:  # noqa: BLE001 - the process ends here, with the trace in the function's log
+        sys.excepthook(*sys.exc_info())
+    finally:
+        with contextlib.suppress(Exception):
+            sys.stdout.flush()
+        os._exit(status)
+
+
+def _exit_status(error: SystemExit) -> int:
+    if error.code is None:
+        return 0
+    if isinstance(error.code, int):
+        return error.code & 0xFF
+    print(error.code, file=sys.stderr)  # noqa: T201 - what the interpreter does with a text
+    return 1
+
+
+def _isolate(
+    request: "dict[str, Any]", fds: "list[int]", control: socket.socket, seccomp_filter: bytes
+) -> None:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    isolate.enter_cgroups(fds[5 if request["v2"] else 4 :])
+    isolate.open_sockets(control, request["ports"])
+    socket.sethostname(request["hostname"])
+    isolate.mount_own(request["task_dir"], request["opt_dir"], request["tmp_mib"], request["uid"])
+    os.chdir("/var/task")
+    isolate.limit_resources()
+    sys_.drop_capabilities_bounding()
+    isolate.become(request["uid"])
+    sys_.drop_capabilities()
+    isolate.lock_down(seccomp_filter)
+    control.detach()
+    isolate.keep_only(fds[1], fds[2])
+
+
+def main() -> None:
+    """Takes the node's socket as descriptor 0."""
+    sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    node = socket.socket(fileno=os.dup(0))
+    setup = json.loads(node.recv(_MAX_MESSAGE_BYTES))
+    try:
+        zygote = Zygote(node, setup)
+    except (OSError, LookupError, ImportError) as error:
+        node.send(json.dumps({"ready": False, "error": f"{type(error).__name__}: {error}"}).encode())
+        return
+    zygote.serve()
