@@ -56,6 +56,10 @@ class FunctionVersion:
     last_update_status: str = "Successful"
     last_update_status_reason: str | None = None
     last_update_status_reason_code: str | None = None
+    config_revision: str = ""
+    """Fresh at each change of code or configuration, unlike ``revision_id`` at nothing else."""
+    content_sha256: str = ""
+    """Digest of code and configuration: equal ones need no second version."""
 
     @property
     def function_arn(self) -> str:

@@ -1,0 +1,94 @@
+"""Records as AWS shows them: botocore's output shapes, without the members AWS leaves out.
+
+A member that is answered though nobody set it would show as a change in every Terraform plan.
+"""
+
+import base64
+from typing import Any
+
+from lambent.model.call import Caller
+from lambent.model.function import Alias, CodeRef, FunctionVersion
+
+
+def function_configuration(
+    version: FunctionVersion, *, qualifier: str | None = None
+) -> dict[str, Any]:
+    """The shape ``FunctionConfiguration``. ``qualifier``, if any, goes behind the ARN."""
+    arn = version.function_arn
+    output: dict[str, Any] = {
+        "FunctionName": version.name,
+        "FunctionArn": arn if qualifier is None else f"{arn}:{qualifier}",
+        "Runtime": version.runtime,
+        "Role": version.role,
+        "Handler": version.handler,
+        "CodeSize": version.code.size_bytes,
+        "Description": version.description,
+        "Timeout": version.timeout_s,
+        "MemorySize": version.memory_mib,
+        "LastModified": version.last_modified,
+        "CodeSha256": code_sha256(version.code),
+        "Version": version.version,
+        "TracingConfig": {"Mode": "PassThrough"},
+        "RevisionId": version.revision_id,
+        "PackageType": "Zip",
+        "Architectures": [version.architecture],
+        "EphemeralStorage": {"Size": version.ephemeral_storage_mib},
+        "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+        "LoggingConfig": {"LogFormat": "Text", "LogGroup": version.log_group},
+    }
+    if version.environment:
+        output["Environment"] = {"Variables": dict(version.environment)}
+    if version.layers:
+        output["Layers"] = [
+            {"Arn": layer.arn, "CodeSize": layer.code.size_bytes} for layer in version.layers
+        ]
+    return output | _states(version)
+
+
+def listed_configuration(
+    version: FunctionVersion, *, qualifier: str | None = None
+) -> dict[str, Any]:
+    """The same as it stands in lists, where AWS leaves out the states."""
+    output = function_configuration(version, qualifier=qualifier)
+    return {member: output[member] for member in output if member not in _states(version)}
+
+
+def alias_configuration(function_arn: str, alias: Alias) -> dict[str, Any]:
+    """The shape ``AliasConfiguration``."""
+    output: dict[str, Any] = {
+        "AliasArn": f"{function_arn}:{alias.name}",
+        "Name": alias.name,
+        "FunctionVersion": alias.function_version,
+        "Description": alias.description,
+        "RevisionId": alias.revision_id,
+    }
+    if alias.additional_version is not None:
+        weights = {alias.additional_version: alias.additional_weight}
+        output["RoutingConfig"] = {"AdditionalVersionWeights": weights}
+    return output
+
+
+def code_sha256(code: CodeRef) -> str:
+    """``CodeSha256``: the digest of the zip in base64."""
+    return base64.b64encode(bytes.fromhex(code.sha256)).decode()
+
+
+def code_location(caller: Caller, code: CodeRef) -> str:
+    """Where the zip can be fetched: from the endpoint the caller used."""
+    return f"{caller.endpoint.rstrip('/')}/_lambent/code/{code.sha256}"
+
+
+def _states(version: FunctionVersion) -> dict[str, str]:
+    """State members that are set. AWS: a version being created has no update status yet."""
+    states = {
+        "State": version.state,
+        "StateReason": version.state_reason,
+        "StateReasonCode": version.state_reason_code,
+    }
+    if version.state != "Pending":
+        states |= {
+            "LastUpdateStatus": version.last_update_status,
+            "LastUpdateStatusReason": version.last_update_status_reason,
+            "LastUpdateStatusReasonCode": version.last_update_status_reason_code,
+        }
+    return {member: value for member, value in states.items() if value is not None}

@@ -1,0 +1,119 @@
+"""A function's configuration: what ``CreateFunction`` and ``UpdateFunctionConfiguration`` may set.
+
+Both go through :func:`configure`, so a setting means the same in both. What is not supported was
+refused before, by ``refusals``.
+"""
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from typing import Any
+
+from lambent.control.environment_variables import check_variables
+from lambent.control.function_layers import check_total_size, resolve_layers
+from lambent.control.plane import ControlPlane, new_revision_id
+from lambent.model import limits
+from lambent.model.errors import ClientFault, invalid_parameter, not_yet
+from lambent.model.function import FunctionVersion
+
+RUNTIMES = frozenset(f"python3.{minor}" for minor in range(9, 15))
+"""What Lambent runs; the others that AWS knows are refused by name."""
+
+_PLAIN: Mapping[str, str] = {
+    "Role": "role",
+    "Handler": "handler",
+    "Description": "description",
+    "Timeout": "timeout_s",
+    "MemorySize": "memory_mib",
+    "Runtime": "runtime",
+}
+_CONTENT = (
+    "runtime",
+    "handler",
+    "role",
+    "code",
+    "description",
+    "timeout_s",
+    "memory_mib",
+    "ephemeral_storage_mib",
+    "environment",
+    "layers",
+    "architecture",
+    "log_group",
+)
+
+
+def configure(
+    cx: sqlite3.Connection, parameters: Mapping[str, Any], base: FunctionVersion
+) -> FunctionVersion:
+    """``base`` with every setting of ``parameters``; what is not given stays.
+
+    Raises ``InvalidParameterValueException`` or ``ValidationException`` for a value Lambda does not
+    take.
+    """
+    changes: dict[str, Any] = {
+        field: parameters[member]
+        for member, field in _PLAIN.items()
+        if parameters.get(member) is not None
+    }
+    if parameters.get("EphemeralStorage") is not None:
+        changes["ephemeral_storage_mib"] = parameters["EphemeralStorage"]["Size"]
+    if parameters.get("Environment") is not None:
+        changes["environment"] = check_variables(parameters["Environment"].get("Variables") or {})
+    if parameters.get("Layers") is not None:
+        arns = parameters["Layers"]
+        changes["layers"] = resolve_layers(cx, arns, base.account_id, base.region)
+    log_group = (parameters.get("LoggingConfig") or {}).get("LogGroup")
+    if log_group:
+        changes["log_group"] = log_group
+    configured = replace(base, **changes)
+    _check_values(configured)
+    check_total_size(configured.code, configured.layers)
+    return configured
+
+
+def choose_architecture(plane: ControlPlane, wanted: list[str] | None, present: str) -> str:
+    """A function's architecture: what it asks for, else ``present``; the host's own or none."""
+    architecture = wanted[0] if wanted else present
+    if architecture != plane.architecture:
+        raise not_yet(f"the architecture {architecture} on this {plane.architecture} host")
+    return architecture
+
+
+def revised(plane: ControlPlane, version: FunctionVersion) -> FunctionVersion:
+    """The version as it is written after a change of code or configuration."""
+    content = {member: value for member, value in asdict(version).items() if member in _CONTENT}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return replace(
+        version,
+        revision_id=new_revision_id(),
+        config_revision=new_revision_id(),
+        content_sha256=hashlib.sha256(text.encode()).hexdigest(),
+        last_modified=plane.timestamp(),
+    )
+
+
+def _check_values(version: FunctionVersion) -> None:
+    if version.runtime not in RUNTIMES:
+        raise not_yet(f"the runtime {version.runtime}")
+    if version.memory_mib > limits.MEMORY_MAX.value:
+        # AWS: its model allows 32,768 for capacity providers; a function has this quota.
+        raise invalid_parameter(
+            "'MemorySize' value failed to satisfy constraint: "
+            f"Member must have value less than or equal to {limits.MEMORY_MAX.value}"
+        )
+    if version.timeout_s > limits.TIMEOUT_MAX.value:
+        raise _over("timeout", version.timeout_s, limits.TIMEOUT_MAX)
+    if version.ephemeral_storage_mib > limits.EPHEMERAL_STORAGE_MAX.value:
+        size = version.ephemeral_storage_mib
+        raise _over("ephemeralStorage.size", size, limits.EPHEMERAL_STORAGE_MAX)
+
+
+def _over(member: str, value: int, limit: limits.Limit) -> ClientFault:
+    return ClientFault(
+        "ValidationException",
+        f"1 validation error detected: Value '{value}' at '{member}' failed to satisfy constraint: "
+        f"Member must have value less than or equal to {limit.value}",
+    )

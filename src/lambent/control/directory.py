@@ -1,0 +1,106 @@
+"""Which versions a name leads to, for the invocation path: from a cache, or else from the records.
+
+Contract: 1. A hit is one dictionary look-up and takes no lock. 2. :meth:`Directory.invalidate`,
+called after a commit, makes the next :meth:`~Directory.resolve` see it; it may be called from any
+thread. 3. Only versions that can be invoked are kept, so refusals are always fresh.
+"""
+
+import sqlite3
+from threading import Lock
+
+from lambent.control.locate import version_of
+from lambent.model.errors import conflict
+from lambent.model.function import FunctionVersion
+from lambent.model.function_name import FunctionName, parse_function_name
+from lambent.model.invocation import EnvironmentSpec, Target
+from lambent.store import functions
+from lambent.store.code import CodeStore
+from lambent.store.database import Database
+
+_CacheKey = tuple[str, str, str, str | None]
+
+
+class Directory:
+    """Resolves names on one thread, with a connection of its own."""
+
+    def __init__(self, database: Database, code: CodeStore) -> None:
+        self._cx: sqlite3.Connection = database.reader()
+        self._code = code
+        self._targets: dict[_CacheKey, Target] = {}
+        self._keys_of: dict[str, set[_CacheKey]] = {}
+        self._lock = Lock()
+        self._changes = 0
+
+    def resolve(
+        self, account_id: str, region: str, function_name: str, qualifier: str | None
+    ) -> Target:
+        """The target of an invocation; ``function_name`` and ``qualifier`` as the Invoke API gets
+        them.
+
+        Raises ``ResourceNotFoundException`` for what is not there, ``ResourceConflictException``
+        for a version that is not Active, and what ``parse_function_name`` raises.
+        """
+        key = (account_id, region, function_name, qualifier)
+        target = self._targets.get(key)
+        return self._look_up(key) if target is None else target
+
+    def invalidate(self, function_arn: str) -> None:
+        """Forgets what is known of a function, by its unqualified ARN."""
+        with self._lock:
+            self._changes += 1
+            for key in self._keys_of.pop(function_arn, ()):
+                self._targets.pop(key, None)
+
+    def clear(self) -> None:
+        """Forgets everything, after a reset."""
+        with self._lock:
+            self._changes += 1
+            self._targets.clear()
+            self._keys_of.clear()
+
+    def _look_up(self, key: _CacheKey) -> Target:
+        account_id, region, text, qualifier = key
+        function = parse_function_name(
+            text, account_id=account_id, region=region, qualifier=qualifier
+        )
+        changes = self._changes
+        target = self._target(function)
+        with self._lock:
+            if changes == self._changes:  # else what was read may be old already
+                self._targets[key] = target
+                self._keys_of.setdefault(function.function_arn, set()).add(key)
+        return target
+
+    def _target(self, function: FunctionName) -> Target:
+        version, alias = version_of(self._cx, function)
+        if alias is None or alias.additional_version is None:
+            return Target(function.arn, self._spec(version))
+        other = functions.get_version(self._cx, function, alias.additional_version)
+        if other is None:
+            return Target(function.arn, self._spec(version))
+        weight = alias.additional_weight
+        return Target(function.arn, self._spec(version), self._spec(other), weight)
+
+    def _spec(self, version: FunctionVersion) -> EnvironmentSpec:
+        if version.state != "Active":
+            raise conflict(
+                "The operation cannot be performed at this time. "
+                f"The function is currently in the following state: {version.state}"
+            )
+        return EnvironmentSpec(
+            key=f"{version.qualified_arn}@{version.config_revision}",
+            account_id=version.account_id,
+            region=version.region,
+            function_name=version.name,
+            version=version.version,
+            runtime=version.runtime,
+            handler=version.handler,
+            role=version.role,
+            memory_mib=version.memory_mib,
+            timeout_s=version.timeout_s,
+            ephemeral_storage_mib=version.ephemeral_storage_mib,
+            environment=version.environment,
+            task_dir=self._code.task_dir(version.code.sha256),
+            opt_dir=self._code.opt_dir(tuple(layer.code.sha256 for layer in version.layers)),
+            log_group=version.log_group,
+        )

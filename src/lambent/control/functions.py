@@ -1,0 +1,183 @@
+"""Functions: create, get, list, delete."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lambent.control import paging
+from lambent.control.answers import code_location, function_configuration, listed_configuration
+from lambent.control.configuration import choose_architecture, configure, revised
+from lambent.control.lifecycle import pending
+from lambent.control.locate import function_of, latest_of, version_of
+from lambent.control.plane import ControlPlane
+from lambent.control.refusals import refuse_unsupported
+from lambent.control.tags import check_tags
+from lambent.control.versions import publish
+from lambent.model import limits
+from lambent.model.call import Call, Result
+from lambent.model.errors import ClientFault, conflict, invalid_parameter
+from lambent.model.function import LATEST, CodeRef, FunctionVersion
+from lambent.model.function_name import UNQUALIFIED_PATTERN, FunctionName, is_version
+from lambent.store import aliases, functions, policies, tags
+
+
+def create_function(plane: ControlPlane, call: Call) -> Result:
+    """``CreateFunction``: Pending when it answers, its code checked, kept and unpacked."""
+    parameters = call.parameters
+    refuse_unsupported(parameters)
+    refuse_unsupported(parameters["Code"])
+    function = _new_name(call)
+    tagged = check_tags(parameters.get("Tags") or {})
+    cx = plane.database.connection
+    if functions.get_version(cx, function, LATEST) is not None:
+        raise conflict(f"Function already exist: {function.name}")
+    _require_handler(parameters)
+    code = store_code(plane, parameters["Code"].get("ZipFile"), call.operation)
+    architecture = choose_architecture(plane, parameters.get("Architectures"), plane.architecture)
+    base = _blank(function, code, architecture)
+    with plane.database.transaction() as cx:
+        created = pending(revised(plane, configure(cx, parameters, base)))
+        functions.put_version(cx, created)
+        tags.put_tags(cx, function.function_arn, tagged)
+        published = publish(cx, created)[0] if parameters.get("Publish") else None
+    plane.announce(created)
+    if published is None:
+        return Result(function_configuration(created), status=201)
+    plane.announce(published)
+    return Result(function_configuration(published, qualifier=published.version), status=201)
+
+
+def get_function(plane: ControlPlane, call: Call) -> Result:
+    """``GetFunction``: configuration, where to fetch the code, and tags."""
+    cx = plane.database.connection
+    function = function_of(call)
+    version, _ = version_of(cx, function)
+    output: dict[str, Any] = {
+        "Configuration": function_configuration(version, qualifier=function.qualifier),
+        "Code": {"RepositoryType": "S3", "Location": code_location(call.caller, version.code)},
+    }
+    tagged = tags.list_tags(cx, function.function_arn)
+    if tagged:
+        output["Tags"] = tagged
+    return Result(output)
+
+
+def get_function_configuration(plane: ControlPlane, call: Call) -> Result:
+    """``GetFunctionConfiguration`` of ``$LATEST``, a version, or what an alias points to."""
+    function = function_of(call)
+    version, _ = version_of(plane.database.connection, function)
+    return Result(function_configuration(version, qualifier=function.qualifier))
+
+
+def list_functions(plane: ControlPlane, call: Call) -> Result:
+    """``ListFunctions``: each ``$LATEST``, or with ``FunctionVersion=ALL`` every version."""
+    refuse_unsupported(call.parameters)
+    cx, size = plane.database.connection, paging.page_size(call.parameters)
+    place = (call.caller.account_id, call.caller.region)
+    if call.parameters.get("FunctionVersion") == "ALL":
+        name, number = paging.after(call.parameters, ("", -1))
+        found = functions.list_all(cx, *place, after=(str(name), int(number)), limit=size + 1)
+        key, show = _name_and_number, _show_qualified
+    else:
+        (name,) = paging.after(call.parameters, ("",))
+        found = functions.list_latest(cx, *place, after=str(name), limit=size + 1)
+        key, show = _name_alone, listed_configuration
+    return Result(paging.page(found, size, key, show, "Functions"))
+
+
+def delete_function(plane: ControlPlane, call: Call) -> Result:
+    """``DeleteFunction``: the function with all that hangs on it, or one published version."""
+    function = function_of(call)
+    if function.qualifier is not None:
+        _delete_version(plane, function)
+    else:
+        with plane.database.transaction() as cx:
+            latest_of(cx, function)
+            functions.delete_function(cx, function)
+            aliases.delete_aliases(cx, function)
+            policies.remove_policies(cx, function.function_arn)
+            tags.remove_all_tags(cx, function.function_arn)
+    plane.on_change(function.function_arn)
+    plane.collect_code()
+    return Result({"StatusCode": 204}, status=204)
+
+
+def store_code(plane: ControlPlane, zip_file: bytes | None, operation: str) -> CodeRef:
+    """Keeps an uploaded zip. Raises ``InvalidParameterValueException`` when there is none."""
+    if zip_file is None:
+        raise invalid_parameter("Please provide a source for function code.")
+    return plane.code.put(zip_file, operation)
+
+
+def _delete_version(plane: ControlPlane, function: FunctionName) -> None:
+    qualifier = function.qualifier or LATEST
+    if qualifier == LATEST:
+        raise invalid_parameter("$LATEST version cannot be deleted without deleting the function.")
+    if not is_version(qualifier):
+        raise invalid_parameter("Deletion of aliases is not currently supported.")
+    with plane.database.transaction() as cx:
+        latest_of(cx, function)
+        pointing = aliases.aliases_pointing_at(cx, function, qualifier)
+        if pointing:
+            raise conflict(
+                "Unable to delete version because the following aliases reference it: "
+                f"[{', '.join(pointing)}]"
+            )
+        # AWS: deleting a version that is not there is a success too.
+        functions.delete_version(cx, function, qualifier)
+        policies.remove_policies(cx, function.arn)
+
+
+def _new_name(call: Call) -> FunctionName:
+    function = function_of(call)
+    if function.qualifier is not None or "." in function.name:
+        raise ClientFault(
+            "ValidationException",
+            f"1 validation error detected: Value '{call.parameters['FunctionName']}' at "
+            "'functionName' failed to satisfy constraint: Member must satisfy regular expression "
+            f"pattern: {UNQUALIFIED_PATTERN}",
+        )
+    if len(function.name) > limits.FUNCTION_NAME.value:
+        raise invalid_parameter(
+            f"1 validation error detected: Value '{function.name}' at 'functionName' failed to "
+            "satisfy constraint: Member must have length less than or equal to "
+            f"{limits.FUNCTION_NAME.value}"
+        )
+    return function
+
+
+def _require_handler(parameters: Mapping[str, Any]) -> None:
+    if not parameters.get("Runtime") or not parameters.get("Handler"):
+        raise invalid_parameter(
+            "Runtime and Handler are mandatory parameters for functions created with deployment "
+            "packages."
+        )
+
+
+def _blank(function: FunctionName, code: CodeRef, architecture: str) -> FunctionVersion:
+    """A function before its settings: what ``configure`` does not set has AWS's defaults."""
+    return FunctionVersion(
+        account_id=function.account_id,
+        region=function.region,
+        name=function.name,
+        version=LATEST,
+        runtime="",
+        handler="",
+        role="",
+        code=code,
+        revision_id="",
+        last_modified="",
+        architecture=architecture,
+        log_group=f"/aws/lambda/{function.name}",
+    )
+
+
+def _name_alone(version: FunctionVersion) -> tuple[paging.Key, ...]:
+    return (version.name,)
+
+
+def _name_and_number(version: FunctionVersion) -> tuple[paging.Key, ...]:
+    return version.name, functions.number_of(version)
+
+
+def _show_qualified(version: FunctionVersion) -> dict[str, Any]:
+    return listed_configuration(version, qualifier=version.version)

@@ -1,0 +1,107 @@
+"""From Pending to Active, from InProgress to Successful: what happens after the acknowledgement.
+
+An operation commits a version as Pending or InProgress and leaves a work item; the server calls
+:func:`drain` right after, on the same thread. :func:`recover` does so at start for what a crash
+left in between.
+"""
+
+from dataclasses import replace
+
+from lambent.control.plane import ControlPlane, WorkItem, touched
+from lambent.model.errors import PlatformFault
+from lambent.model.function import FunctionVersion
+from lambent.model.function_name import FunctionName
+from lambent.store import functions
+
+_CREATING = ("The function is being created.", "Creating")
+
+
+def pending(version: FunctionVersion) -> FunctionVersion:
+    """The version as it is while it is being created."""
+    reason, code = _CREATING
+    return replace(
+        version,
+        state="Pending",
+        state_reason=reason,
+        state_reason_code=code,
+        last_update_status="Successful",
+        last_update_status_reason=None,
+        last_update_status_reason_code=None,
+    )
+
+
+def updating(version: FunctionVersion) -> FunctionVersion:
+    """The version as it is while an update is being taken over. AWS: the reason is the same."""
+    reason, code = _CREATING
+    return replace(
+        version,
+        last_update_status="InProgress",
+        last_update_status_reason=reason,
+        last_update_status_reason_code=code,
+    )
+
+
+def activate(plane: ControlPlane, function_arn: str, version: str) -> None:
+    """Finishes the creation or update of a version: its code and layers stand, or it has failed.
+
+    Does nothing when the version is gone or already settled.
+    """
+    *_, region, account_id, _, name = function_arn.split(":")
+    function = FunctionName(account_id, region, name)
+    found = functions.get_version(plane.database.connection, function, version)
+    if found is None or _is_settled(found):
+        return
+    try:
+        plane.code.task_dir(found.code.sha256)
+        plane.code.opt_dir(tuple(layer.code.sha256 for layer in found.layers))
+    except (PlatformFault, OSError) as error:
+        settled = _failed(found, str(error))
+    else:
+        settled = _succeeded(found)
+    with plane.database.transaction() as cx:
+        functions.put_version(cx, touched(settled))
+    plane.on_change(function_arn)
+
+
+def drain(plane: ControlPlane) -> None:
+    """Does all pending work."""
+    while plane.pending_work:
+        item = plane.pending_work.pop(0)
+        activate(plane, item.function_arn, item.version)
+
+
+def recover(plane: ControlPlane) -> None:
+    """At start: finishes what was acknowledged only, and removes code nothing refers to."""
+    for version in functions.unsettled(plane.database.connection):
+        plane.pending_work.append(WorkItem(version.function_arn, version.version))
+    drain(plane)
+    plane.collect_code(at_start=True)
+
+
+def _is_settled(version: FunctionVersion) -> bool:
+    return version.state != "Pending" and version.last_update_status != "InProgress"
+
+
+def _succeeded(version: FunctionVersion) -> FunctionVersion:
+    return replace(
+        version,
+        state="Active",
+        state_reason=None,
+        state_reason_code=None,
+        last_update_status="Successful",
+        last_update_status_reason=None,
+        last_update_status_reason_code=None,
+    )
+
+
+def _failed(version: FunctionVersion, reason: str) -> FunctionVersion:
+    if version.state == "Pending":
+        return replace(
+            version, state="Failed", state_reason=reason, state_reason_code="InternalError"
+        )
+    return replace(
+        version,
+        last_update_status="Failed",
+        last_update_status_reason=reason,
+        last_update_status_reason_code="InternalError",
+    )

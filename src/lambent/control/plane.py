@@ -1,0 +1,75 @@
+"""What every operation works with: records, code, the clock, and whom to tell of a change."""
+
+import platform
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from lambent.model import limits
+from lambent.model.function import FunctionVersion
+from lambent.store.code import CodeStore
+from lambent.store.database import Database
+from lambent.store.functions import code_in_use, layer_sets_in_use
+
+# POLICY: longer than any invocation, so that code of a deleted version outlives its environments.
+_CODE_GRACE = timedelta(seconds=limits.TIMEOUT_MAX.value + 120)
+_ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+@dataclass(frozen=True, slots=True)
+class WorkItem:
+    """A version whose creation or update is recorded, acknowledged, and still to be finished."""
+
+    function_arn: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class ControlPlane:
+    """Made once by the composition root.
+
+    ``clock`` gives aware datetimes. ``on_change`` is called after the commit, with the unqualified
+    function ARN, whenever what routing or environments depend on changed or went. ``pending_work``
+    is what operations leave for ``lifecycle.drain``, to be called after each of them.
+    ``architecture`` is what this host runs.
+    """
+
+    database: Database
+    code: CodeStore
+    clock: Callable[[], datetime]
+    on_change: Callable[[str], None]
+    max_concurrency: int = limits.CONCURRENCY.value
+    architecture: str = field(default_factory=lambda: _ARCHITECTURES[platform.machine().lower()])
+    pending_work: list[WorkItem] = field(default_factory=list)
+
+    def timestamp(self) -> str:
+        """Now, as Lambda writes it: ``2026-01-31T12:00:00.000+0000``."""
+        now = self.clock()
+        return f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}{now:%z}"
+
+    def announce(self, version: FunctionVersion) -> None:
+        """Tells of a committed change to a version, and leaves finishing it as pending work."""
+        self.pending_work.append(WorkItem(version.function_arn, version.version))
+        self.on_change(version.function_arn)
+
+    def collect_code(self, *, at_start: bool = False) -> None:
+        """Removes code nothing refers to: at start all, else what no environment can still use."""
+        grace_s = 0.0 if at_start else _CODE_GRACE.total_seconds()
+        cx = self.database.connection
+        self.code.collect(
+            code_in_use(cx),
+            layer_sets_in_use(cx),
+            now_s=self.clock().timestamp(),
+            grace_s=grace_s,
+        )
+
+
+def new_revision_id() -> str:
+    """A fresh ``RevisionId``."""
+    return str(uuid.uuid4())
+
+
+def touched(version: FunctionVersion) -> FunctionVersion:
+    """The version with a fresh ``RevisionId``, after a change of state, tags or policy."""
+    return replace(version, revision_id=new_revision_id())

@@ -1,0 +1,84 @@
+"""Tags of functions.
+
+Source: https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html
+"""
+
+import re
+import sqlite3
+from collections.abc import Mapping
+
+from lambent.control.locate import latest_of
+from lambent.control.plane import ControlPlane, touched
+from lambent.model import limits
+from lambent.model.call import Call, Result
+from lambent.model.errors import ClientFault, invalid_parameter, not_found
+from lambent.model.function_name import FunctionName, parse_function_name
+from lambent.store import functions, tags
+
+_FUNCTION_ARN = re.compile(r"arn:aws[a-zA-Z-]*:lambda:[^:]+:\d{12}:function:.+")
+
+
+def list_tags(plane: ControlPlane, call: Call) -> Result:
+    """``ListTags`` of a function."""
+    function = _function(call)
+    cx = plane.database.connection
+    latest_of(cx, function)
+    return Result({"Tags": tags.list_tags(cx, function.function_arn)})
+
+
+def tag_resource(plane: ControlPlane, call: Call) -> Result:
+    """``TagResource``: adds tags to a function, or changes them."""
+    function = _function(call)
+    given = check_tags(call.parameters["Tags"])
+    if not given:
+        raise invalid_parameter("An error occurred and the request cannot be processed.")
+    with plane.database.transaction() as cx:
+        _touch(cx, function)
+        tags.put_tags(cx, function.function_arn, given)
+        check_tags(tags.list_tags(cx, function.function_arn))
+    return Result(status=204)
+
+
+def untag_resource(plane: ControlPlane, call: Call) -> Result:
+    """``UntagResource``: a key that is not there is no error."""
+    function = _function(call)
+    with plane.database.transaction() as cx:
+        _touch(cx, function)
+        tags.remove_tags(cx, function.function_arn, call.parameters["TagKeys"])
+    return Result(status=204)
+
+
+def check_tags(given: Mapping[str, str]) -> Mapping[str, str]:
+    """The tags, if a resource may have them.
+
+    Raises ``InvalidParameterValueException`` for more than 50, or a key that is AWS's own.
+    """
+    if len(given) > limits.TAGS.value:
+        raise invalid_parameter("Number of tags exceeds resource tag limit.")
+    if any(key.lower().startswith("aws:") for key in given):
+        raise invalid_parameter("aws: prefixed tag key names are not allowed for external use.")
+    return given
+
+
+def _function(call: Call) -> FunctionName:
+    resource = call.parameters["Resource"]
+    if not _FUNCTION_ARN.fullmatch(resource):
+        # The model's pattern lets only a few other kinds through, none of which Lambent has.
+        raise not_found(f"The resource you requested does not exist: {resource}")
+    function = parse_function_name(
+        resource, account_id=call.caller.account_id, region=call.caller.region
+    )
+    if function.qualifier is not None:
+        raise _qualified()
+    return function
+
+
+def _qualified() -> ClientFault:
+    return invalid_parameter(
+        "Tags on function aliases and versions are not supported. Please specify a function ARN."
+    )
+
+
+def _touch(cx: sqlite3.Connection, function: FunctionName) -> None:
+    """AWS: tags are part of what ``RevisionId`` stands for."""
+    functions.put_version(cx, touched(latest_of(cx, function)))

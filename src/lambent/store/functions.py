@@ -1,0 +1,171 @@
+"""Functions and their versions: rows of ``versions``, each a :class:`FunctionVersion` as JSON."""
+
+import json
+import sqlite3
+from dataclasses import asdict
+from typing import Any
+
+from lambent.model.function import LATEST, CodeRef, FunctionVersion, LayerRef
+from lambent.model.function_name import FunctionName
+
+_PUT = """
+    INSERT INTO versions (account_id, region, name, number, code_sha256, settled, document)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET code_sha256 = excluded.code_sha256, settled = excluded.settled,
+        document = excluded.document
+"""
+_GET = """
+    SELECT document FROM versions WHERE account_id = ? AND region = ? AND name = ? AND number = ?
+"""
+_LAST_PUBLISHED = """
+    SELECT document FROM versions
+    WHERE account_id = ? AND region = ? AND name = ? AND number =
+        (SELECT last FROM version_numbers
+         WHERE account_id = ?1 AND region = ?2 AND kind = 'function' AND name = ?3)
+"""
+_LIST_LATEST = """
+    SELECT document FROM versions
+    WHERE account_id = ? AND region = ? AND number = 0 AND name > ? ORDER BY name LIMIT ?
+"""
+_LIST_ALL = """
+    SELECT document FROM versions
+    WHERE account_id = ? AND region = ? AND (name, number) > (?, ?) ORDER BY name, number LIMIT ?
+"""
+_LIST_VERSIONS = """
+    SELECT document FROM versions
+    WHERE account_id = ? AND region = ? AND name = ? AND number > ? ORDER BY number LIMIT ?
+"""
+_DELETE_VERSION = """
+    DELETE FROM versions WHERE account_id = ? AND region = ? AND name = ? AND number = ?
+"""
+_DELETE_FUNCTION = "DELETE FROM versions WHERE account_id = ? AND region = ? AND name = ?"
+_UNSETTLED = "SELECT document FROM versions WHERE settled = 0"
+_TAKE_NUMBER = """
+    INSERT INTO version_numbers (account_id, region, kind, name, last) VALUES (?, ?, ?, ?, 1)
+    ON CONFLICT DO UPDATE SET last = last + 1 RETURNING last
+"""
+_CODE_IN_USE = """
+    SELECT code_sha256 FROM versions
+    UNION SELECT code_sha256 FROM layer_versions
+    UNION SELECT json_extract(layer.value, '$.code.sha256')
+          FROM versions, json_each(versions.document, '$.layers') AS layer
+"""
+_LAYER_SETS_IN_USE = "SELECT DISTINCT json_extract(document, '$.layers') FROM versions"
+_USAGE = """
+    SELECT
+        (SELECT COUNT(*) FROM versions WHERE account_id = ?1 AND region = ?2 AND number = 0),
+        (SELECT TOTAL(json_extract(document, '$.code.size_bytes'))
+         FROM versions WHERE account_id = ?1 AND region = ?2)
+      + (SELECT TOTAL(json_extract(document, '$.code.size_bytes'))
+         FROM layer_versions WHERE account_id = ?1 AND region = ?2)
+"""
+
+
+def put_version(cx: sqlite3.Connection, version: FunctionVersion) -> None:
+    """Writes a version, new or changed."""
+    settled = version.state != "Pending" and version.last_update_status != "InProgress"
+    cx.execute(
+        _PUT,
+        (
+            *(version.account_id, version.region, version.name, _number(version.version)),
+            *(version.code.sha256, settled, json.dumps(asdict(version), separators=(",", ":"))),
+        ),
+    )
+
+
+def get_version(
+    cx: sqlite3.Connection, function: FunctionName, version: str
+) -> FunctionVersion | None:
+    """One version, ``$LATEST`` or a number as text; None when there is none."""
+    row = cx.execute(_GET, (*_key(function), _number(version))).fetchone()
+    return None if row is None else _from_row(row)
+
+
+def last_published(cx: sqlite3.Connection, function: FunctionName) -> FunctionVersion | None:
+    """The version with the last number given out, unless it was deleted since."""
+    row = cx.execute(_LAST_PUBLISHED, _key(function)).fetchone()
+    return None if row is None else _from_row(row)
+
+
+def list_latest(
+    cx: sqlite3.Connection, account_id: str, region: str, *, after: str, limit: int
+) -> list[FunctionVersion]:
+    """``$LATEST`` of each function, by name, of those behind ``after``."""
+    return [_from_row(row) for row in cx.execute(_LIST_LATEST, (account_id, region, after, limit))]
+
+
+def list_all(
+    cx: sqlite3.Connection, account_id: str, region: str, *, after: tuple[str, int], limit: int
+) -> list[FunctionVersion]:
+    """Every version of every function, ordered by name and number, of those behind ``after``."""
+    rows = cx.execute(_LIST_ALL, (account_id, region, *after, limit))
+    return [_from_row(row) for row in rows]
+
+
+def list_versions(
+    cx: sqlite3.Connection, function: FunctionName, *, after: int, limit: int
+) -> list[FunctionVersion]:
+    """``$LATEST`` (number 0) and the published versions, by number, of those behind ``after``."""
+    return [_from_row(row) for row in cx.execute(_LIST_VERSIONS, (*_key(function), after, limit))]
+
+
+def delete_version(cx: sqlite3.Connection, function: FunctionName, version: str) -> bool:
+    """Removes one version; False when there was none."""
+    return cx.execute(_DELETE_VERSION, (*_key(function), _number(version))).rowcount > 0
+
+
+def delete_function(cx: sqlite3.Connection, function: FunctionName) -> None:
+    """Removes every version. The last number stays, so that none is given twice."""
+    cx.execute(_DELETE_FUNCTION, _key(function))
+
+
+def unsettled(cx: sqlite3.Connection) -> list[FunctionVersion]:
+    """Versions whose creation or update was not finished when the process ended."""
+    return [_from_row(row) for row in cx.execute(_UNSETTLED)]
+
+
+def take_number(cx: sqlite3.Connection, account_id: str, region: str, kind: str, name: str) -> int:
+    """The next version number of a function or layer; ``kind`` is one of those two words."""
+    row = cx.execute(_TAKE_NUMBER, (account_id, region, kind, name)).fetchone()
+    return int(row[0])
+
+
+def code_in_use(cx: sqlite3.Connection) -> set[str]:
+    """The SHA-256 of every zip that a version or a layer version needs."""
+    return {row[0] for row in cx.execute(_CODE_IN_USE)}
+
+
+def layer_sets_in_use(cx: sqlite3.Connection) -> set[tuple[str, ...]]:
+    """Each ordered set of layers, by the SHA-256 of their zips, that some version mounts."""
+    return {
+        tuple(layer["code"]["sha256"] for layer in json.loads(row[0]))
+        for row in cx.execute(_LAYER_SETS_IN_USE)
+    }
+
+
+def usage(cx: sqlite3.Connection, account_id: str, region: str) -> tuple[int, int]:
+    """How many functions there are, and the bytes of all their versions' and the layers' zips."""
+    count, size_bytes = cx.execute(_USAGE, (account_id, region)).fetchone()
+    return count, int(size_bytes)
+
+
+def number_of(version: FunctionVersion) -> int:
+    """A version as a number to order by: 0 for ``$LATEST``."""
+    return _number(version.version)
+
+
+def _number(version: str) -> int:
+    return 0 if version == LATEST else int(version)
+
+
+def _key(function: FunctionName) -> tuple[str, str, str]:
+    return function.account_id, function.region, function.name
+
+
+def _from_row(row: sqlite3.Row) -> FunctionVersion:
+    document: dict[str, Any] = json.loads(row[0])
+    document["code"] = CodeRef(**document["code"])
+    document["layers"] = tuple(
+        LayerRef(layer["arn"], CodeRef(**layer["code"])) for layer in document["layers"]
+    )
+    return FunctionVersion(**document)
