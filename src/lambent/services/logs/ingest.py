@@ -4,7 +4,7 @@
 2. What was appended before :meth:`LogWriter.flush` is called is on disk, or gone by rule 3, when it
    returns.
 3. Memory is bounded: when the disk cannot keep up, the oldest events go, and a line in their stream
-   says how many.
+   says how many (of at most 10,000 streams).
 4. Up to :data:`FLUSH_INTERVAL_S` of events is lost if the process is killed: never configuration.
 """
 
@@ -30,6 +30,7 @@ MAX_EVENT_BYTES: Final = 1_048_576 - EVENT_OVERHEAD_BYTES
 _UPKEEP_INTERVAL_S: Final = 60.0
 _RETRY_INTERVAL_S: Final = 1.0
 _MEMORY_PER_EVENT: Final = 128  # two list slots and two objects, beside the message's own bytes
+_LOSSES_REMEMBERED: Final = 10_000
 _CUT_MARK: Final = b" [cut]"
 
 
@@ -171,7 +172,8 @@ class LogWriter:
     def _drop(self, batch: _Batch) -> None:
         self._full_bytes -= batch.size
         for key, (stamps, _) in batch.streams.items():
-            self._dropped[key] = self._dropped.get(key, 0) + len(stamps)
+            if key in self._dropped or len(self._dropped) < _LOSSES_REMEMBERED:
+                self._dropped[key] = self._dropped.get(key, 0) + len(stamps)
 
     def _write_oldest(self) -> bool:
         """Write one batch, and the losses as lines; False when there is none left."""

@@ -5,11 +5,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
+from botocore.validate import ParamValidator
 
 from lambent.model.call import Call, Caller
 from lambent.services.logs.registry import OPERATIONS
 from lambent.services.logs.service import LogsService
 
+MODEL = ServiceModel(Loader().load_service_model("logs", "service-2"))
 NOW_MS = 1_760_000_000_000
 
 
@@ -37,11 +41,15 @@ def logs(tmp_path: Path, clock: Clock) -> Iterator[LogsService]:
 
 @pytest.fixture
 def ask(logs: LogsService) -> Callable[..., Any]:
-    """``ask("GetLogEvents", logGroupName=…)`` → the output."""
+    """``ask("GetLogEvents", logGroupName=…)`` → the output, checked against botocore's model."""
 
     def call(operation: str, *, account: str = "000000000000", **parameters: Any) -> Any:
         caller = Caller(account, "us-east-1", "request")
-        return OPERATIONS[operation](logs, Call("logs", operation, parameters, caller)).output
+        output = OPERATIONS[operation](logs, Call("logs", operation, parameters, caller)).output
+        shape = MODEL.operation_model(operation).output_shape
+        report = ParamValidator().validate(dict(output), shape) if shape else None
+        assert not (report.generate_report() if report else output)
+        return output
 
     return call
 
