@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambent.model.call import Result
+from lambent.model.errors import AwsError
 from lambent.model.http import HttpRequest, HttpResponse
+from lambent.wire import errors, models
 from lambent.wire.json_values import dump_json, parse_json, readers, writers
 
 
@@ -33,7 +35,19 @@ def encode_output(operation: Any, result: Result, request_id: str) -> HttpRespon
     return HttpResponse(result.status or 200, headers, body)
 
 
+def encode_error(service: str, error: AwsError, request_id: str) -> HttpResponse:
+    """``{"__type":…,"message":…}``; a query-compatible service adds the code of its query days."""
+    del request_id
+    plan = errors.error_plan(service, error.code)
+    model = models.service_model(service) if service else None
+    body = {"__type": plan.name, **errors.json_members(service, plan, error)}
+    headers = (content_type(model), *errors.query_error(plan, model, error))
+    return HttpResponse(error.status, headers, dump_json(body))
+
+
 def content_type(service_model: Any) -> tuple[str, str]:
     """``application/x-amz-json-1.1``, by the version the service speaks."""
-    version = service_model.metadata.get("jsonVersion", "1.1")
+    version = (
+        service_model.metadata.get("jsonVersion", "1.1") if service_model is not None else "1.1"
+    )
     return ("content-type", f"application/x-amz-json-{version}")

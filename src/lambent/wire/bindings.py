@@ -30,11 +30,14 @@ _STREAMED = ("blob", "string")
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A member outside the body: ``name`` is its key on the wire (a header's in lower case, or a
-    prefix)."""
+    """A member outside the body.
+
+    ``name`` is its key on the wire, a header's in lower case; ``spelt`` as the model writes it.
+    """
 
     member: str
     name: str
+    spelt: str
     is_list: bool
     read: TextReader
     write: TextWriter
@@ -106,6 +109,7 @@ def _bind(name: str, member: Shape, location: str) -> Bound:
     return Bound(
         member=name,
         name=wire_name.lower() if in_header else wire_name,
+        spelt=wire_name,
         is_list=is_list,
         read=_text_reader(scalar),
         write=_header_writer(member),
@@ -181,7 +185,7 @@ def _text_reader(shape: Shape) -> TextReader:
         return TimestampText(shape.serialization.get("timestampFormat"))
     if shape.serialization.get("jsonvalue"):
         return _read_json_value
-    return _TEXT_READERS.get(shape.type_name, str)
+    return TEXT_READERS.get(shape.type_name, str)
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +239,7 @@ def _read_json_value(text: str) -> Any:
         raise serialization("A header holds no base64-encoded JSON") from None
 
 
-_TEXT_READERS: Mapping[str, TextReader] = {
+TEXT_READERS: Mapping[str, TextReader] = {
     "integer": _read_integer,
     "long": _read_integer,
     "float": _read_float,
@@ -254,7 +258,7 @@ def write_headers(the_plan: RestPlan, output: Mapping[str, Any]) -> list[tuple[s
     for bound in the_plan.headers:
         value = output.get(bound.member)
         if value is not None and not (bound.is_list and not value):
-            written.append((bound.name, bound.write(value)))
+            written.append((bound.spelt, bound.write(value)))
     for member, prefix in the_plan.header_maps:
         for key, value in (output.get(member) or {}).items():
             written.append((f"{prefix}{key}", _one_line(str(value))))

@@ -11,7 +11,16 @@ from typing import Any, Protocol
 from lambent.model.call import Call, Caller, Result
 from lambent.model.errors import AwsError, not_yet
 from lambent.model.http import HttpRequest, HttpResponse
-from lambent.wire import aws_json, errors, models, rest_json, router
+from lambent.wire import (
+    aws_json,
+    errors,
+    models,
+    query,
+    rest_json,
+    rest_xml,
+    router,
+    rpc_v2_cbor,
+)
 from lambent.wire.faults import unknown_operation
 from lambent.wire.router import Target
 from lambent.wire.sigv4_scope import parse_scope
@@ -32,10 +41,16 @@ class Codec(Protocol):
     def encode_output(self, operation: Any, result: Result, request_id: str) -> HttpResponse:
         """The answer, without the request id's header."""
 
+    def encode_error(self, service: str, error: AwsError, request_id: str) -> HttpResponse:
+        """The answer that says ``error``; ``service`` is "" when unknown."""
+
 
 _CODECS: Mapping[str, Codec] = {
     "json": aws_json,
+    "query": query,
     "rest-json": rest_json,
+    "rest-xml": rest_xml,
+    "smithy-rpc-v2-cbor": rpc_v2_cbor,
 }
 
 
@@ -52,7 +67,7 @@ def decode(request: HttpRequest, request_id: str, target: Target | None = None) 
     operation = _operation(target)
     if operation.has_event_stream_input or operation.has_event_stream_output:
         raise not_yet(f"{target.operation} (event streams)")
-    parameters = _codec(target.protocol).decode_input(operation, request, target.path_params)
+    parameters = codec_of(target.protocol).decode_input(operation, request, target.path_params)
     if operation.input_shape is not None:
         validate(operation.input_shape, parameters, target.service)
     return Call(target.service, target.operation, parameters, caller_of(request, request_id))
@@ -89,7 +104,7 @@ def encode_result(
         request_id = request_id or target.caller.request_id
         target = _target(target)
     operation = _operation(target)
-    answer = _codec(target.protocol).encode_output(operation, result, request_id or "")
+    answer = codec_of(target.protocol).encode_output(operation, result, request_id or "")
     return _finish(answer, target.service, request_id or "", result.headers)
 
 
@@ -99,16 +114,9 @@ def encode_error(target: Target | Call | None, error: AwsError, request_id: str)
         target = _target(target)
     service = target.service if target is not None else ""
     protocol = target.protocol if target is not None else "rest-json"
-    encode = _ERROR_ENCODERS.get(protocol, errors.encode_rest_json)
-    answer = encode(service, error)
+    answer = codec_of(protocol).encode_error(service, error, request_id)
     own = tuple((name, errors.one_line(value)) for name, value in error.headers.items())
     return _finish(answer, service, request_id, own)
-
-
-_ERROR_ENCODERS = {
-    "json": errors.encode_json,
-    "rest-json": errors.encode_rest_json,
-}
 
 
 def _finish(
@@ -125,7 +133,7 @@ def _operation(target: Target) -> Any:
     return operation
 
 
-def _codec(protocol: str) -> Codec:
+def codec_of(protocol: str) -> Codec:
     codec = _CODECS.get(protocol)
     if codec is None:
         raise not_yet(f"the {protocol} protocol")

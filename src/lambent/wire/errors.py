@@ -7,9 +7,9 @@ from functools import lru_cache
 from typing import Any
 
 from lambent.model.errors import AwsError
-from lambent.model.http import HttpResponse
 from lambent.wire import bindings, models
-from lambent.wire.json_values import dump_json, structure_writer, writers
+from lambent.wire.json_values import writers
+from lambent.wire.tree_values import structure_writer
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -63,27 +63,6 @@ def members(plan: ErrorPlan, error: AwsError) -> dict[str, Any]:
     return {**found, plan.message_member: error.message}
 
 
-def encode_rest_json(service: str, error: AwsError) -> HttpResponse:
-    """``{"Type":"User","message":…}`` with the code in ``x-amzn-ErrorType``."""
-    plan = error_plan(service, error.code)
-    headers = (("content-type", "application/json"), ("x-amzn-ErrorType", one_line(plan.name)))
-    body, more = _split_headers(plan, members(plan, error))
-    return HttpResponse(error.status, (*headers, *more), _json_body(service, plan, body))
-
-
-def encode_json(service: str, error: AwsError) -> HttpResponse:
-    """``{"__type":…,"message":…}``; a query-compatible service adds the code of its query days."""
-    plan = error_plan(service, error.code)
-    model = models.service_model(service) if service else None
-    version = model.metadata.get("jsonVersion", "1.1") if model is not None else "1.1"
-    headers = (
-        ("content-type", f"application/x-amz-json-{version}"),
-        *query_error(plan, model, error),
-    )
-    body = {"__type": plan.name, **members(plan, error)}
-    return HttpResponse(error.status, headers, _json_body(service, plan, body))
-
-
 def query_error(plan: ErrorPlan, model: Any, error: AwsError) -> Headers:
     """``x-amzn-query-error`` for services that once spoke the query protocol."""
     if model is None or not model.is_query_compatible:
@@ -91,28 +70,19 @@ def query_error(plan: ErrorPlan, model: Any, error: AwsError) -> Headers:
     return (("x-amzn-query-error", one_line(f"{plan.code};{error.fault}")),)
 
 
-def _split_headers(plan: ErrorPlan, found: dict[str, Any]) -> tuple[dict[str, Any], Headers]:
-    if plan.shape is None:
-        return found, ()
-    rest = bindings.plan(plan.shape)
-    headers = tuple(bindings.write_headers(rest, found))
-    return {name: value for name, value in found.items() if name not in rest.outside}, headers
-
-
-def _json_body(service: str, plan: ErrorPlan, found: Mapping[str, Any]) -> bytes:
-    if plan.shape is None:
-        return dump_json(found)
-    write = _error_writer(service, plan.name)
-    known = {name: value for name, value in found.items() if name in plan.shape.members}
-    extra = {name: value for name, value in found.items() if name not in plan.shape.members}
-    return dump_json({**extra, **write(known)})
+def json_members(service: str, plan: ErrorPlan, error: AwsError) -> dict[str, Any]:
+    """The error's members as JSON values, by their names on the wire."""
+    found = members(plan, error)
+    return found if plan.shape is None else _writer(service, plan.name)(found)
 
 
 @lru_cache(maxsize=4096)
-def _error_writer(service: str, name: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    model = models.service_model(service)
+def _writer(service: str, name: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     shape = error_plan(service, name).shape
-    return structure_writer(shape, writers(model), shape.members)
+    inside = [name for name in shape.members if name not in bindings.plan(shape).outside]
+    write = structure_writer(shape, writers(models.service_model(service)), inside)
+    known = frozenset(inside)
+    return lambda found: write({name: item for name, item in found.items() if name in known})
 
 
 def one_line(text: str) -> str:

@@ -6,20 +6,12 @@ from functools import cache
 from typing import Any
 
 from lambent.model.call import Result
-from lambent.model.errors import ClientFault
+from lambent.model.errors import AwsError, ClientFault
 from lambent.model.http import HttpRequest, HttpResponse
-from lambent.wire import bindings
+from lambent.wire import bindings, errors
 from lambent.wire.faults import serialization
-from lambent.wire.json_values import (
-    Reader,
-    Writer,
-    dump_json,
-    parse_json,
-    readers,
-    structure_reader,
-    structure_writer,
-    writers,
-)
+from lambent.wire.json_values import dump_json, parse_json, readers, writers
+from lambent.wire.tree_values import Reader, Writer, structure_reader, structure_writer
 
 _JSON = (("content-type", "application/json"),)
 
@@ -117,4 +109,15 @@ def encode_output(operation: Any, result: Result, request_id: str) -> HttpRespon
 
 
 def _has_content_type(headers: list[tuple[str, str]]) -> bool:
-    return any(name == "content-type" for name, _ in headers)
+    return any(name.lower() == "content-type" for name, _ in headers)
+
+
+def encode_error(service: str, error: AwsError, request_id: str) -> HttpResponse:
+    """``{"Type":"User","message":…}`` with the code in ``x-amzn-ErrorType``."""
+    del request_id
+    plan = errors.error_plan(service, error.code)
+    headers = [*_JSON, ("x-amzn-ErrorType", errors.one_line(plan.name))]
+    if plan.shape is not None:
+        located = bindings.plan(plan.shape)
+        headers += bindings.write_headers(located, errors.members(plan, error))
+    return HttpResponse(error.status, headers, dump_json(errors.json_members(service, plan, error)))
