@@ -1,6 +1,8 @@
 """services.logs.ingest and store.log_blocks: fast to append, bounded, durable."""
 
 import sqlite3
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -54,6 +56,24 @@ def test_events_survive_a_restart(tmp_path: Path) -> None:
     assert stored(second.store) == [b"one\n", b"two\n"]
     assert second.store.stored_bytes > 0
     second.stop()
+
+
+def test_flushed_events_survive_a_killed_process(tmp_path: Path) -> None:
+    """A process that dies without closing anything leaves what it had flushed, and no damage."""
+    program = (
+        "import os, pathlib, sys\n"
+        "from lambent.services.logs.service import LogsService\n"
+        "logs = LogsService(pathlib.Path(sys.argv[1]))\n"
+        "logs.writer.append('0' * 12, 'us-east-1', 'g', 's', 1, b'flushed')\n"
+        "logs.settle()\n"
+        "logs.writer.append('0' * 12, 'us-east-1', 'g', 's', 2, b'not yet')\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program, tmp_path], check=False).returncode == -9
+    store = LogStore(tmp_path / "logs.db")
+    assert stored(store) == [b"flushed"]
+    assert store.query("PRAGMA integrity_check") == [("ok",)]
+    store.close()
 
 
 def test_stop_writes_what_is_left(tmp_path: Path) -> None:
