@@ -5,7 +5,9 @@ Contract:
    connection is handed over only after the one before it was answered.
 2. ``Exchange.respond`` may be called at once or later, from the loop's thread; a second call, or one
    after the client left, does nothing.
-3. Bytes that are no request get 400, too large a body 413, too large a head 431, then the connection
+3. With ``discard_oversize`` a body over the limit is read and thrown away, and the handler sees
+   ``Exchange.too_large``; else the client gets 413.
+4. Bytes that are no request get 400, too large a body 413, too large a head 431, then the connection
    closes. A connection that sends half a request is closed after ``REQUEST_DEADLINE_S``.
 
 Callbacks instead of coroutines: this is the hot path, and a task per request costs as much as parsing it.
@@ -16,6 +18,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
+from typing import cast
 
 import httptools
 
@@ -37,7 +40,9 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 class Exchange:
     """One request and the way to answer it. ``headers`` has lower-case names; ``target`` is raw."""
 
-    __slots__ = ("_protocol", "body", "headers", "keep_alive", "method", "on_disconnect", "target")
+    __slots__ = (
+        "_protocol", "body", "headers", "keep_alive", "method", "on_disconnect", "target", "too_large",
+    )  # fmt: skip
 
     def __init__(
         self, protocol: "HttpProtocol", method: bytes, target: bytes, headers: dict[bytes, bytes]
@@ -48,6 +53,7 @@ class Exchange:
         self.headers = headers
         self.body = b""
         self.keep_alive = True
+        self.too_large = False
         self.on_disconnect: Callable[[], None] | None = None
 
     def respond(
@@ -76,9 +82,14 @@ class HttpProtocol(asyncio.Protocol):
     """One connection. ``connections`` is the server's own set of live ones, for an orderly stop."""
 
     def __init__(
-        self, handler: Handler, max_body_bytes: int, connections: "set[HttpProtocol]"
+        self,
+        handler: Handler,
+        max_body_bytes: int,
+        connections: "set[HttpProtocol]",
+        discard_oversize: bool,
     ) -> None:
         self._handler = handler
+        self._discard_oversize = discard_oversize
         self._max_body_bytes = max_body_bytes
         self._connections = connections
         self._transport: asyncio.Transport | None = None
@@ -107,8 +118,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Starts the watch on half requests and idle connections."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
         self._connections.add(self)
         loop = asyncio.get_running_loop()
         self._watch = loop.call_later(REQUEST_DEADLINE_S, self._check_deadlines, loop)
@@ -178,7 +188,8 @@ class HttpProtocol(asyncio.Protocol):
         """Refuses a body announced too large before it comes."""
         headers = self._headers
         length = headers.get(b"content-length", b"")
-        if length.isdigit() and int(length) > self._max_body_bytes:
+        too_large = length.isdigit() and int(length) > self._max_body_bytes
+        if too_large and not self._discard_oversize:
             self._fail(413, b"The request's body is too large.")
         elif b"expect" in headers and self._transport is not None:
             self._transport.write(_CONTINUE)
@@ -188,7 +199,8 @@ class HttpProtocol(asyncio.Protocol):
         self._body_bytes += len(body)
         if self._body_bytes > self._max_body_bytes:
             self._body.clear()
-            self._fail(413, b"The request's body is too large.")
+            if not self._discard_oversize:
+                self._fail(413, b"The request's body is too large.")
         elif not self._broken:
             self._body.append(body)
 
@@ -207,6 +219,7 @@ class HttpProtocol(asyncio.Protocol):
         )
         body = self._body
         exchange.body = body[0] if len(body) == 1 else b"".join(body)
+        exchange.too_large = self._body_bytes > self._max_body_bytes
         exchange.keep_alive = parser.should_keep_alive()
         self._body = []
         if self._current is None:

@@ -12,22 +12,40 @@ class HttpServer:
     ``max_body_bytes`` bounds every request; larger ones are answered 413.
     """
 
-    def __init__(self, handler: Handler, max_body_bytes: int) -> None:
+    def __init__(
+        self, handler: Handler, max_body_bytes: int, *, discard_oversize: bool = False
+    ) -> None:
         self._handler = handler
+        self._discard_oversize = discard_oversize
         self._max_body_bytes = max_body_bytes
         self._connections: set[HttpProtocol] = set()
-        self._servers: list[asyncio.Server] = []
+        self._servers: set[asyncio.Server] = set()
 
     async def listen(self, sock: socket.socket, backlog: int = 1024) -> asyncio.Server:
         """Accepts on a bound socket from now on; owns it from here."""
         loop = asyncio.get_running_loop()
         server = await loop.create_server(self.make_protocol, sock=sock, backlog=backlog)
-        self._servers.append(server)
+        self._servers.add(server)
         return server
+
+    def stop_listening(self, server: asyncio.Server) -> None:
+        """Closes one listening socket; its connections go on."""
+        self._servers.discard(server)
+        server.close()
 
     def make_protocol(self) -> HttpProtocol:
         """A protocol for one connection."""
-        return HttpProtocol(self._handler, self._max_body_bytes, self._connections)
+        return HttpProtocol(
+            self._handler, self._max_body_bytes, self._connections, self._discard_oversize
+        )
+
+    def close(self) -> None:
+        """Stops accepting and cuts every connection, now."""
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+        for connection in tuple(self._connections):
+            connection.abort()
 
     async def stop(self, deadline_s: float) -> None:
         """Stops accepting, lets answers in work go out until the deadline, then cuts."""
@@ -35,8 +53,8 @@ class HttpServer:
             server.close()
         for connection in tuple(self._connections):
             connection.close_when_idle()
-        end = asyncio.get_running_loop().time() + deadline_s
-        while self._connections and asyncio.get_running_loop().time() < end:
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + deadline_s
+        while self._connections and loop.time() < end_s:  # noqa: ASYNC110 - once, at the end
             await asyncio.sleep(0.01)
-        for connection in tuple(self._connections):
-            connection.abort()
+        self.close()

@@ -59,10 +59,18 @@ def find_executables() -> dict[str, str]:
 
 def _candidates(version: str) -> Iterable[Path]:
     name = f"python{version}"
-    for directory in ("/usr/local/bin", "/usr/bin", "/opt/homebrew/bin", f"/opt/python/{version}/bin"):
+    for directory in (
+        "/usr/local/bin",
+        "/usr/bin",
+        "/opt/homebrew/bin",
+        f"/opt/python/{version}/bin",
+    ):
         yield Path(directory) / name
     home = Path.home()
-    for root, pattern in ((".pyenv/versions", f"{version}.*"), (".local/share/uv/python", f"cpython-{version}.*")):
+    for root, pattern in (
+        (".pyenv/versions", f"{version}.*"),
+        (".local/share/uv/python", f"cpython-{version}.*"),
+    ):
         yield from (p / "bin" / name for p in sorted((home / root).glob(pattern), reverse=True))
 
 
@@ -128,7 +136,9 @@ def _installed_packages() -> dict[str, str]:
             top = file.parts[0]
             if top not in ("..", "__pycache__"):
                 packages[top] = str(distribution.locate_file(top))
-        waiting += [_requirement_name(r) for r in distribution.requires or () if "extra ==" not in r]
+        waiting += [
+            _requirement_name(r) for r in distribution.requires or () if "extra ==" not in r
+        ]
     return {name: path for name, path in packages.items() if os.path.exists(path) and site}
 
 

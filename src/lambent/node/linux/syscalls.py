@@ -110,9 +110,7 @@ def fork(flags: int, cgroup_fd: int = -1) -> int:
     if tid:
         flags |= CLONE_CHILD_CLEARTID | CLONE_CHILD_SETTID
     exit_signal = 0 if flags & CLONE_PARENT else 17
-    arguments = struct.pack(
-        "11Q", flags, 0, tid, 0, exit_signal, 0, 0, 0, 0, 0, max(cgroup_fd, 0)
-    )
+    arguments = struct.pack("11Q", flags, 0, tid, 0, exit_signal, 0, 0, 0, 0, 0, max(cgroup_fd, 0))
     ctypes.pythonapi.PyOS_BeforeFork()
     pid = int(_held.syscall(SYS_CLONE3, arguments, len(arguments)))
     if pid == 0:

@@ -46,7 +46,7 @@ class ZygoteClient:
         source = str(Path(__file__).parents[3])
         self._process = subprocess.Popen(  # noqa: ASYNC220 - a vfork: a millisecond, once
             [self.interpreter.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, source],
-            stdin=theirs,
+            stdin=theirs.fileno(),
             stderr=self._stderr,
             env={"AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{RUNTIME_API_PORT}", "LANG": "en_US.UTF-8"},
             cwd="/",

@@ -93,7 +93,7 @@ def _be_child(
         status = 0
     except SystemExit as error:
         status = _exit_status(error)
-    except BaseException:  # noqa: BLE001 - the process ends here, with the trace in the function's log
+    except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:
         with contextlib.suppress(Exception):
@@ -137,6 +137,8 @@ def main() -> None:
     try:
         zygote = Zygote(node, setup)
     except (OSError, LookupError, ImportError) as error:
-        node.send(json.dumps({"ready": False, "error": f"{type(error).__name__}: {error}"}).encode())
+        node.send(
+            json.dumps({"ready": False, "error": f"{type(error).__name__}: {error}"}).encode()
+        )
         return
     zygote.serve()

@@ -22,7 +22,19 @@ _FILES = {
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
     "etc/resolv.conf": "",
 }
-_EMPTY = ("tmp", "proc", "dev", "etc", "opt", "var/task", "var/runtime", "run", "sys", "root", "home")
+_EMPTY = (
+    "tmp",
+    "proc",
+    "dev",
+    "etc",
+    "opt",
+    "var/task",
+    "var/runtime",
+    "run",
+    "sys",
+    "root",
+    "home",
+)
 FIRST_UID = 1_900_000_000
 """POLICY: far from any host's users. Each live environment has its own, so that per-user kernel limits
 (inotify, pipes, signals) of one function never run out because of another."""

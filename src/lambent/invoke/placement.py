@@ -1,0 +1,215 @@
+"""Carries out what the pools decide: starts environments, delivers events, stops what is idle too long."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from lambent.invoke.assignment import Deliver, Effect, Pool, Start, Stop
+from lambent.invoke.ports import Environment, Node
+from lambent.model.errors import PlatformFault
+from lambent.model.invocation import EnvironmentSpec, Invocation, InvocationResult
+
+_PATIENCE_S = 0.005
+"""POLICY: how long an event waits for an environment that has just answered, before another starts."""
+_SWEEP_S = 1.0
+
+
+@dataclass(eq=False, slots=True)
+class Waiter:
+    """An event waiting for an environment, and whom to tell the result."""
+
+    invocation: Invocation
+    result: "asyncio.Future[InvocationResult]"
+
+
+class _Watch:
+    """A pool's ear at the node."""
+
+    def __init__(self, placement: "Placement", key: str) -> None:
+        self._placement = placement
+        self._key = key
+        self.gone = False
+
+    def on_ready(self, environment: Environment) -> None:
+        self._placement.environment_ready(self._key, environment)
+
+    def on_responded(self, environment: Environment) -> None:
+        self._placement.environment_responded(self._key, environment)
+
+    def on_gone(self, environment: Environment) -> None:
+        self.gone = True
+        self._placement.environment_gone(self._key, environment)
+
+
+class Placement:
+    """All pools of this platform. Lives on the loop's thread.
+
+    ``max_environments``: how many may be alive at once; beyond it the longest idle one of any pool makes
+    room, and where none is idle the node refuses.
+    """
+
+    def __init__(self, node: Node, max_environments: int, idle_timeout_s: float) -> None:
+        self._node = node
+        self._max_environments = max_environments
+        self._idle_timeout_s = idle_timeout_s
+        self._pools: dict[str, Pool[Environment, Waiter]] = {}
+        self._specs: dict[str, EnvironmentSpec] = {}
+        self._ready_once: set[Environment] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._live = 0
+        self._alive: set[Environment] = set()
+        self._stopping = False
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    def open(self) -> None:
+        """Begins sweeping idle environments."""
+        self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
+
+    def invoke(self, invocation: Invocation) -> "asyncio.Future[InvocationResult]":
+        """Has the event handled by an environment of its version; the future always resolves."""
+        if self._stopping:
+            raise PlatformFault("The platform is shutting down.", "ServiceException", 503)
+        loop = asyncio.get_running_loop()
+        key = invocation.spec.key
+        pool = self._pools.get(key)
+        if pool is None:
+            pool = self._pools[key] = Pool()
+            self._specs[key] = invocation.spec
+        waiter = Waiter(invocation, loop.create_future())
+        if pool.finishing:
+            loop.call_later(_PATIENCE_S, self._lose_patience, key)
+        self._execute(key, pool, pool.request(waiter))
+        return waiter.result
+
+    def _lose_patience(self, key: str) -> None:
+        pool = self._pools.get(key)
+        if pool is not None:
+            self._execute(key, pool, pool.lose_patience())
+
+    # What the node tells
+
+    def environment_ready(self, key: str, environment: Environment) -> None:
+        """A pool has one more to give."""
+        self._ready_once.add(environment)
+        pool = self._pools[key]
+        self._execute(key, pool, pool.ready(environment))
+
+    def environment_responded(self, key: str, environment: Environment) -> None:
+        """An environment answered its event."""
+        self._pools[key].responded(environment)
+
+    def environment_gone(self, key: str, environment: Environment) -> None:
+        """An environment ended; one that was never ready takes a waiting event with it."""
+        self._live -= 1
+        self._alive.discard(environment)
+        pool = self._pools[key]
+        if environment in self._ready_once:
+            self._ready_once.discard(environment)
+            self._execute(key, pool, pool.gone(environment))
+        else:
+            waiter = pool.failed()
+            if waiter is not None:
+                _resolve(waiter, environment.refuse_invocation(waiter.invocation))
+        self._forget_empty(key, pool)
+
+    # Effects
+
+    def _execute(
+        self,
+        key: str,
+        pool: Pool[Environment, Waiter],
+        effects: "list[Effect[Environment, Waiter]]",
+    ) -> None:
+        for effect in effects:
+            match effect:
+                case Deliver(environment, waiter):
+                    self._deliver(environment, waiter)
+                case Start(count):
+                    for _ in range(count):
+                        self._start(key, pool)
+                case Stop(environment):
+                    environment.stop()
+
+    def _deliver(self, environment: Environment, waiter: Waiter) -> None:
+        if waiter.result.cancelled():
+            waiter.result = asyncio.get_running_loop().create_future()
+        answer = environment.invoke(waiter.invocation)
+        answer.add_done_callback(lambda done: _resolve(waiter, done.result()))
+
+    def _start(self, key: str, pool: Pool[Environment, Waiter]) -> None:
+        if self._live >= self._max_environments:
+            self._evict_one()
+        self._live += 1
+        task = asyncio.get_running_loop().create_task(self._start_one(key, pool))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _start_one(self, key: str, pool: Pool[Environment, Waiter]) -> None:
+        try:
+            watch = _Watch(self, key)
+            environment = await self._node.start(self._specs[key], watch)
+            if not watch.gone:
+                self._alive.add(environment)
+        except Exception as error:
+            self._live -= 1
+            waiter = pool.failed()
+            if waiter is not None and not waiter.result.done():
+                fault = PlatformFault(f"No execution environment could be started: {error}")
+                waiter.result.set_exception(fault)
+            self._forget_empty(key, pool)
+
+    def _evict_one(self) -> None:
+        """Stops the environment that has been idle for longest, of whatever version."""
+        candidates = [(p.idle[0].idle_since_s, k) for k, p in self._pools.items() if p.idle]
+        if candidates:
+            key = min(candidates)[1]
+            pool = self._pools[key]
+            self._execute(key, pool, pool.evict())
+
+    def _sweep(self) -> None:
+        """Stops what has been idle too long."""
+        oldest_s = time.monotonic() - self._idle_timeout_s
+        for key, pool in list(self._pools.items()):
+            while pool.idle and pool.idle[0].idle_since_s < oldest_s:
+                self._execute(key, pool, pool.evict())
+        self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
+
+    def _forget_empty(self, key: str, pool: Pool[Environment, Waiter]) -> None:
+        if not pool.live and not pool.waiting and self._pools.get(key) is pool:
+            del self._pools[key]
+            del self._specs[key]
+
+    # Changes and the end
+
+    def retire(self, is_current: Any) -> None:
+        """Retires every pool for whose spec ``is_current(spec)`` is false."""
+        for key, pool in list(self._pools.items()):
+            if not pool.retired and not is_current(self._specs[key]):
+                self._execute(key, pool, pool.retire())
+
+    def counts(self) -> dict[str, int]:
+        """Environments by what they do, for health."""
+        pools = self._pools.values()
+        return {
+            "idle": sum(len(p.idle) for p in pools),
+            "busy": sum(len(p.busy) + len(p.finishing) for p in pools),
+            "starting": sum(p.starting for p in pools),
+        }
+
+    async def close(self, deadline_s: float) -> None:
+        """Stops every environment and waits for them to be gone."""
+        self._stopping = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + deadline_s
+        while (self._live or self._tasks) and loop.time() < end_s:
+            for environment in tuple(self._alive):
+                environment.stop()
+            await asyncio.sleep(0.005)
+
+
+def _resolve(waiter: Waiter, result: InvocationResult) -> None:
+    if not waiter.result.done():
+        waiter.result.set_result(result)

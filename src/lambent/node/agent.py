@@ -1,0 +1,84 @@
+"""The node: turns a version's spec into live environments, through whatever sandbox this host allows."""
+
+import secrets
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Protocol
+
+from lambent.http1.server import HttpServer
+from lambent.model.invocation import EnvironmentSpec
+from lambent.node.environ import build_environ
+from lambent.node.environment import Environment, LogSink, Watcher
+from lambent.node.runtimes import Interpreter, choose_interpreter
+from lambent.node.sandbox.contract import Backend, Launch
+from lambent.observe import report
+
+
+class CredentialSource(Protocol):
+    """Temporary credentials of a function's role."""
+
+    def mint(self, spec: EnvironmentSpec, session_name: str) -> Mapping[str, str]:
+        """The three ``AWS_*`` credential variables of one environment."""
+        ...
+
+    def revoke(self, environ: Mapping[str, str]) -> None:
+        """The environment is gone: its credentials are no longer good."""
+        ...
+
+
+class Node:
+    """Starts environments. ``edge`` serves the platform's endpoint inside each of them."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        interpreters: list[Interpreter],
+        log: LogSink,
+        credentials: CredentialSource,
+        edge: HttpServer,
+    ) -> None:
+        self._backend = backend
+        self._interpreters = interpreters
+        self._log = log
+        self._credentials = credentials
+        self._edge = edge
+
+    async def start(self, spec: EnvironmentSpec, watcher: Watcher) -> Environment:
+        """One environment on its way: ``watcher.on_ready`` follows, or ``on_gone``.
+
+        Raises SandboxError when the host could not make it; nothing is left then.
+        """
+        born_s = time.monotonic()
+        stream = _log_stream(spec.version)
+        credentials = self._credentials.mint(spec, stream[-32:])
+        launch = Launch(spec, build_environ(spec, stream, credentials))
+        choice = choose_interpreter(spec.runtime, self._interpreters)
+        now_ms = time.time_ns() // 1_000_000
+        place = (spec.account_id, spec.region, spec.log_group, stream)
+        self._log.append(*place, now_ms, report.init_start(f"python:{choice.interpreter.version}"))
+        if choice.notice:
+            self._log.append(*place, now_ms, f"[lambent] {choice.notice}\n".encode())
+        try:
+            sandbox = await self._backend.start(launch)
+        except BaseException:
+            self._credentials.revoke(credentials)
+            raise
+        revoke = partial(self._credentials.revoke, credentials)
+        environment = Environment(spec, sandbox, self._log, stream, watcher, born_s, revoke)
+        await environment.open(self._edge)
+        return environment
+
+    def describe(self) -> Mapping[str, Any]:
+        """The sandbox in use and the runtimes found, for health."""
+        runtimes = [
+            {"name": i.runtime, "executable": i.executable, "exact": True, "notice": None}
+            for i in self._interpreters
+        ]
+        return {"sandbox": self._backend.describe(), "runtimes": runtimes}
+
+
+def _log_stream(version: str) -> str:
+    """``2026/01/31/[$LATEST]<32 hex digits>``."""
+    return f"{datetime.now(UTC):%Y/%m/%d}/[{version}]{secrets.token_hex(16)}"

@@ -1,0 +1,110 @@
+"""A function's output: two pipes, read without ever waiting, turned into log events.
+
+The order is kept because reading happens in one place: whenever a pipe has something, and once more
+just before ``END`` — the runtime has written its lines before it answers, so nothing is waited for.
+"""
+
+import asyncio
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from lambent.observe.frames import FrameDecoder, LineSplitter
+
+_CHUNK_BYTES = 64 * 1024
+_DRAIN_BYTES = 4 * 1024 * 1024
+"""POLICY: read at most this much in one go, so that one function's flood never holds up the others."""
+MAX_INVOCATION_BYTES = 16 * 1024 * 1024
+"""POLICY: what one invocation may log; AWS throttles instead of saying so."""
+_CUT = b"[lambent] this invocation wrote more than 16 MiB of log; the rest is dropped\n"
+
+Sink = Callable[[int, bytes], None]
+
+
+class Capture:
+    """Reads both pipes of one environment and hands each event to ``sink(unix_ms, message)``.
+
+    Owns the descriptors: they are closed at :meth:`close`.
+    """
+
+    def __init__(self, stdout_fd: int, telemetry_fd: int, sink: Sink) -> None:
+        self._stdout_fd = stdout_fd
+        self._telemetry_fd = telemetry_fd
+        self._sink = sink
+        self._lines = LineSplitter()
+        self._frames = FrameDecoder()
+        self._budget_bytes = MAX_INVOCATION_BYTES
+        self._open = True
+        loop = asyncio.get_running_loop()
+        loop.add_reader(stdout_fd, self._on_readable, stdout_fd, self._take_stdout)
+        loop.add_reader(telemetry_fd, self._on_readable, telemetry_fd, self._take_telemetry)
+
+    def begin(self) -> None:
+        """A new invocation: it has the whole budget again."""
+        self._budget_bytes = MAX_INVOCATION_BYTES
+
+    def _on_readable(self, fd: int, take: Callable[[bytes], None]) -> None:
+        if not self._read(fd, take, _CHUNK_BYTES):
+            asyncio.get_running_loop().remove_reader(fd)
+
+    def _read(self, fd: int, take: Callable[[bytes], None], limit_bytes: int) -> bool:
+        """Reads what is there, up to a limit; False at the end of the pipe."""
+        while limit_bytes > 0:
+            try:
+                data = os.read(fd, _CHUNK_BYTES)
+            except BlockingIOError:
+                return True
+            if not data:
+                return False
+            limit_bytes -= len(data)
+            self._spend(data, take)
+        return True
+
+    def _spend(self, data: bytes, take: Callable[[bytes], None]) -> None:
+        if self._budget_bytes <= 0:
+            return
+        self._budget_bytes -= len(data)
+        take(data)
+        if self._budget_bytes <= 0:
+            self._sink(_now_ms(), _CUT)
+
+    def _take_stdout(self, data: bytes) -> None:
+        now_ms = _now_ms()
+        for line in self._lines.feed(data):
+            self._sink(now_ms, line)
+
+    def _take_telemetry(self, data: bytes) -> None:
+        for timestamp_ms, message in self._frames.feed(data):
+            self._sink(timestamp_ms, message)
+
+    def drain(self) -> None:
+        """Takes all that was written so far; an unfinished line is left for its rest."""
+        if self._open:
+            self._read(self._stdout_fd, self._take_stdout, _DRAIN_BYTES)
+            self._read(self._telemetry_fd, self._take_telemetry, _DRAIN_BYTES)
+
+    def finish(self) -> None:
+        """Drains, and hands over unfinished lines as they are: nothing more belongs to them."""
+        self.drain()
+        now_ms = _now_ms()
+        for line in self._lines.flush():
+            self._sink(now_ms, line)
+        for timestamp_ms, message in self._frames.flush():
+            self._sink(timestamp_ms, message)
+
+    def close(self) -> None:
+        """Finishes and gives the descriptors back."""
+        if not self._open:
+            return
+        self.finish()
+        self._open = False
+        loop = asyncio.get_running_loop()
+        for fd in (self._stdout_fd, self._telemetry_fd):
+            loop.remove_reader(fd)
+            with suppress(OSError):
+                os.close(fd)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -1,0 +1,40 @@
+"""The environment variables a function finds. Source: "Defined runtime environment variables" (AWS Lambda)."""
+
+from collections.abc import Mapping
+
+from lambent.model.invocation import EnvironmentSpec
+
+_STATIC = {
+    "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+    "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
+    "LANG": "en_US.UTF-8",
+    "LD_LIBRARY_PATH": "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
+    "PATH": "/usr/local/bin:/usr/bin:/bin:/opt/bin",
+    "PYTHONPATH": "/var/runtime",
+    "SHLVL": "0",
+    "TZ": ":UTC",
+}
+
+
+def build_environ(
+    spec: EnvironmentSpec, log_stream: str, credentials: Mapping[str, str]
+) -> dict[str, str]:
+    """All of them but the addresses, which the sandbox knows.
+
+    ``credentials``: ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_SESSION_TOKEN``. The function's own
+    variables never override the platform's.
+    """
+    return {
+        **spec.environment,
+        **_STATIC,
+        **credentials,
+        "_HANDLER": spec.handler,
+        "AWS_DEFAULT_REGION": spec.region,
+        "AWS_EXECUTION_ENV": f"AWS_Lambda_{spec.runtime}",
+        "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mib),
+        "AWS_LAMBDA_FUNCTION_NAME": spec.function_name,
+        "AWS_LAMBDA_FUNCTION_VERSION": spec.version,
+        "AWS_LAMBDA_LOG_GROUP_NAME": spec.log_group,
+        "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
+        "AWS_REGION": spec.region,
+    }

@@ -1,0 +1,328 @@
+"""One execution environment: a sandbox, its Runtime API, its log, and the invocation it works on.
+
+Contract:
+1. One event at a time. ``invoke`` is legal in READY only and resolves exactly once, whatever happens.
+2. Between ``/next`` and the next event the sandbox is frozen.
+3. After a timeout, an exit or a failed initialisation the environment is stopped, never reused.
+4. ``stop`` is final; ``on_gone`` is called once, after the sandbox gave everything back.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from lambent.http1.protocol import Exchange
+from lambent.http1.server import HttpServer
+from lambent.model.invocation import EnvironmentSpec, Invocation, InvocationResult
+from lambent.node import outcomes
+from lambent.node.capture import Capture
+from lambent.node.lifecycle import Event, InvalidStateTransitionError, State, move
+from lambent.node.outcomes import MAX_RESPONSE_BYTES, Failure
+from lambent.node.runtime_api import endpoints
+from lambent.node.sandbox.contract import ExitStatus, Sandbox
+from lambent.observe import report
+
+INIT_DEADLINE_S = 10.0
+"""AWS: the Init phase is limited to 10 seconds."""
+_MIB = 1024 * 1024
+_TAIL_BYTES = 4096
+_JSON_TYPE = "content-type: application/json\r\n"
+
+
+class LogSink(Protocol):
+    """Where log events go."""
+
+    def append(
+        self,
+        account_id: str,
+        region: str,
+        group: str,
+        stream: str,
+        timestamp_ms: int,
+        message: bytes,
+    ) -> None: ...
+
+
+class Watcher(Protocol):
+    """Who is told how an environment fares: the pool it belongs to."""
+
+    def on_ready(self, environment: "Environment") -> None: ...
+    def on_responded(self, environment: "Environment") -> None: ...
+    def on_gone(self, environment: "Environment") -> None: ...
+
+
+class Environment:
+    """See the module. Made by :class:`lambent.node.agent.Node`; lives on the loop's thread only."""
+
+    def __init__(
+        self,
+        spec: EnvironmentSpec,
+        sandbox: Sandbox,
+        log: LogSink,
+        log_stream: str,
+        watcher: Watcher,
+        born_s: float,
+        on_close: Callable[[], None],
+    ) -> None:
+        self.spec = spec
+        self._on_close = on_close
+        self.state = State.INIT
+        self.log_stream = log_stream
+        self.request_id: bytes | None = None
+        self.past_request_id: bytes | None = None
+        self.idle_since_s = born_s
+        self._sandbox = sandbox
+        self._log = log
+        self._watcher = watcher
+        self._born_s = born_s
+        self._init_ms: float | None = None
+        self._invocation: Invocation | None = None
+        self._answer: asyncio.Future[InvocationResult] | None = None
+        self._started_s = 0.0
+        self._waiting: Exchange | None = None
+        self._tail: list[bytes] = []
+        self._failure: Failure | None = None
+        self._init_error: tuple[str, bytes] | None = None
+        self._edge: HttpServer | None = None
+        self._inside: asyncio.Server | None = None
+        self._gone = False
+        loop = asyncio.get_running_loop()
+        self._loop = loop
+        self._capture = Capture(sandbox.stdout_fd, sandbox.telemetry_fd, self._write)
+        self._api = HttpServer(self._serve, MAX_RESPONSE_BYTES, discard_oversize=True)
+        self._deadline = loop.call_later(INIT_DEADLINE_S, self._on_deadline)
+        sandbox.exited.add_done_callback(self._on_exit)
+
+    async def open(self, edge: HttpServer) -> None:
+        """Serves the Runtime API, and the platform's endpoint inside, from now on."""
+        self._edge = edge
+        await self._api.listen(self._sandbox.runtime_api)
+        if self._sandbox.endpoint is not None:
+            self._inside = await edge.listen(self._sandbox.endpoint)
+        if self._gone:
+            self._close()
+
+    # Logs
+
+    def _write(self, timestamp_ms: int, message: bytes) -> None:
+        spec = self.spec
+        self._log.append(
+            spec.account_id, spec.region, spec.log_group, self.log_stream, timestamp_ms, message
+        )
+        self._tail.append(message)
+        if len(self._tail) > 512:
+            self._tail = [self._tail_bytes()]
+
+    def _tail_bytes(self) -> bytes:
+        return b"".join(self._tail)[-_TAIL_BYTES:]
+
+    # The invocation
+
+    def invoke(self, invocation: Invocation) -> "asyncio.Future[InvocationResult]":
+        """Hands over one event. Raises InvalidStateTransitionError unless READY."""
+        self.state = move(self.state, Event.DISPATCH)
+        waiting, self._waiting = self._waiting, None
+        assert waiting is not None  # noqa: S101 - READY means /next is waiting
+        self._answer = self._loop.create_future()
+        self._invocation = invocation
+        self.request_id = invocation.request_id.encode()
+        self._tail.clear()
+        self._capture.begin()
+        now_ms = time.time_ns() // 1_000_000
+        self._write(now_ms, report.start(invocation.request_id, self.spec.version))
+        self._started_s = time.monotonic()
+        timeout_s = self.spec.timeout_s
+        self._deadline = self._loop.call_later(timeout_s, self._on_deadline)
+        waiting.respond_raw(
+            200, _event_head(invocation, now_ms + timeout_s * 1000), invocation.payload
+        )
+        self._sandbox.thaw()
+        return self._answer
+
+    def _finish(
+        self, payload: bytes, function_error: str | None, status: str | None, error_type: str | None
+    ) -> None:
+        """Writes END and REPORT, and answers the caller."""
+        duration_ms = (time.monotonic() - self._started_s) * 1000
+        self._deadline.cancel()
+        invocation, answer = self._invocation, self._answer
+        self._invocation = self._answer = None
+        self.past_request_id, self.request_id = self.request_id, None
+        if invocation is None or answer is None:
+            return
+        self._capture.drain()
+        now_ms = time.time_ns() // 1_000_000
+        if self._failure is not None:
+            self._write(now_ms, self._failure.log_line.encode())
+        self._write(now_ms, report.end(invocation.request_id))
+        init_ms, self._init_ms = self._init_ms, None
+        line = report.report(
+            invocation.request_id,
+            duration_ms=duration_ms,
+            memory_mib=self.spec.memory_mib,
+            max_memory_mib=-(-self._sandbox.memory_peak_bytes() // _MIB),
+            init_ms=init_ms,
+            status=status,
+            error_type=error_type,
+        )
+        self._write(now_ms, line)
+        if not answer.done():
+            result = InvocationResult(
+                payload, self.spec.version, function_error, self._tail_bytes()
+            )
+            answer.set_result(result)
+
+    # The Runtime API, called by lambent.node.runtime_api.endpoints
+
+    def _serve(self, exchange: Exchange) -> None:
+        endpoints.handle(self, exchange)
+
+    def on_next(self, exchange: Exchange) -> None:
+        """The runtime wants an event: freeze it until there is one."""
+        self.state = move(self.state, Event.NEXT)
+        self._deadline.cancel()
+        if self._init_ms is None and self.past_request_id is None:
+            self._init_ms = (time.monotonic() - self._born_s) * 1000
+        self._waiting = exchange
+        exchange.on_disconnect = self.stop
+        self.idle_since_s = time.monotonic()
+        self._watcher.on_ready(self)
+        if self.state is State.READY:
+            self._capture.drain()
+            self._sandbox.freeze()
+
+    def on_response(self, exchange: Exchange) -> None:
+        """The function's result."""
+        self.state = move(self.state, Event.RESPONSE)
+        if exchange.too_large:
+            failure = outcomes.response_too_large()
+            self._finish(failure.payload(), "Unhandled", failure.status, failure.error_type)
+            endpoints.refuse(exchange, 413, "RequestEntityTooLarge", failure.message)
+        else:
+            self._finish(exchange.body, None, None, None)
+            endpoints.accept(exchange)
+        self._watcher.on_responded(self)
+
+    def on_error(self, exchange: Exchange, error_type: str) -> None:
+        """The function raised, or its result could not be written as JSON."""
+        self.state = move(self.state, Event.ERROR)
+        self._finish(exchange.body, "Unhandled", "error", error_type)
+        endpoints.accept(exchange)
+        self._watcher.on_responded(self)
+
+    def on_init_error(self, exchange: Exchange, error_type: str) -> None:
+        """Initialisation failed: the handler cannot be loaded."""
+        self.state = move(self.state, Event.INIT_ERROR)
+        self._init_error = (error_type, exchange.body)
+        endpoints.accept(exchange)
+
+    # Ends
+
+    def _on_deadline(self) -> None:
+        """The timeout of the invocation, or of the initialisation."""
+        invocation = self._invocation
+        if invocation is not None:
+            now_ms = time.time_ns() // 1_000_000
+            timeout_s = float(self.spec.timeout_s)
+            message = report.timed_out_message(invocation.request_id, timeout_s, now_ms)
+            line = report.timed_out(invocation.request_id, timeout_s, now_ms).decode()
+            self._failure = outcomes.timed_out(message, line)
+            self._finish(self._failure.payload(), "Unhandled", "timeout", None)
+        elif self.state is State.INIT:
+            self._failure = outcomes.init_timed_out("", INIT_DEADLINE_S)
+        self.stop()
+
+    def _on_exit(self, exited: "asyncio.Future[ExitStatus]") -> None:
+        """The runtime process is gone, for whatever reason."""
+        how = exited.result()
+        self._deadline.cancel()
+        self._capture.finish()
+        if self._invocation is not None:
+            clean = not how.signal and not how.code
+            failure = outcomes.exited(
+                self._invocation.request_id, how.describe(), clean, self._sandbox.oom_killed()
+            )
+            self._failure = failure
+            self._finish(failure.payload(), "Unhandled", failure.status, failure.error_type)
+        elif self._failure is None and self.state in (State.INIT, State.FAILED):
+            self._failure = outcomes.exited(
+                "", how.describe(), not how.signal and not how.code, self._sandbox.oom_killed()
+            )
+        self._capture.close()
+        self.state = State.STOPPED
+        self._gone = True
+        self._on_close()
+        self._close()
+        self._watcher.on_gone(self)
+
+    def _close(self) -> None:
+        self._api.close()
+        if self._inside is not None and self._edge is not None:
+            self._edge.stop_listening(self._inside)
+            self._inside = None
+
+    def stop(self) -> None:
+        """Ends it; ``on_gone`` follows when everything is given back."""
+        if self.state is not State.STOPPED:
+            self.state = State.STOPPED
+            self._deadline.cancel()
+            self._sandbox.kill()
+
+    def init_failure(self, request_id: str) -> tuple[Failure, bytes]:
+        """Why it never became ready: the failure and the payload for the invocation that waited."""
+        if self._init_error is not None:
+            error_type, payload = self._init_error
+            return Failure(error_type, "", "error"), payload
+        failure = self._failure or outcomes.exited(request_id, "exit status 1", False, False)
+        message = failure.message.replace("RequestId:  ", f"RequestId: {request_id} ")
+        failure = Failure(failure.error_type, message, failure.status, f"{message}\n")
+        return failure, failure.payload()
+
+    def refuse_invocation(self, invocation: Invocation) -> InvocationResult:
+        """Answers an invocation whose environment failed to initialise, with its log lines."""
+        failure, payload = self.init_failure(invocation.request_id)
+        now_ms = time.time_ns() // 1_000_000
+        init_ms = (time.monotonic() - self._born_s) * 1000
+        status, error_type = failure.status, failure.error_type
+        self._write(
+            now_ms,
+            report.init_report(init_ms, status=status, error_type=_error_only(status, error_type)),
+        )
+        self._write(now_ms, report.start(invocation.request_id, self.spec.version))
+        if failure.log_line:
+            self._write(now_ms, failure.log_line.encode())
+        self._write(now_ms, report.end(invocation.request_id))
+        line = report.report(
+            invocation.request_id,
+            duration_ms=init_ms,
+            memory_mib=self.spec.memory_mib,
+            max_memory_mib=-(-self._sandbox.memory_peak_bytes() // _MIB),
+            status=status,
+            error_type=_error_only(status, error_type),
+        )
+        self._write(now_ms, line)
+        return InvocationResult(payload, self.spec.version, "Unhandled", self._tail_bytes())
+
+
+def _error_only(status: str, error_type: str) -> str | None:
+    return error_type if status == "error" else None
+
+
+def _event_head(invocation: Invocation, deadline_ms: int) -> bytes:
+    """The headers that come with an event."""
+    head = (
+        f"{_JSON_TYPE}Lambda-Runtime-Aws-Request-Id: {invocation.request_id}\r\n"
+        f"Lambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
+        f"Lambda-Runtime-Invoked-Function-Arn: {invocation.invoked_arn}\r\n"
+    )
+    if invocation.trace_id:
+        head += f"Lambda-Runtime-Trace-Id: {invocation.trace_id}\r\n"
+    if invocation.client_context:
+        head += f"Lambda-Runtime-Client-Context: {invocation.client_context}\r\n"
+    if invocation.cognito_identity:
+        head += f"Lambda-Runtime-Cognito-Identity: {invocation.cognito_identity}\r\n"
+    return head.encode("utf-8")
+
+
+__all__ = ["Environment", "InvalidStateTransitionError", "LogSink", "Watcher"]

@@ -1,0 +1,52 @@
+"""What a caller is told when a function does not answer by itself: payloads with AWS's types and texts.
+
+Source: AWS's runtime interface emulator (``rapidcore``) and recorded answers of the service.
+"""
+
+import json
+from dataclasses import dataclass
+
+MAX_RESPONSE_BYTES = 6 * 1024 * 1024 + 100
+"""AWS: 6 MB and 100 bytes of envelope, as its own message says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """``error_type`` for REPORT and the payload; ``log_line`` what the function's log shows."""
+
+    error_type: str
+    message: str
+    status: str = "error"
+    log_line: str = ""
+
+    def payload(self) -> bytes:
+        """The JSON document the caller gets."""
+        document = {"errorType": self.error_type, "errorMessage": self.message}
+        return json.dumps(document, separators=(",", ":")).encode()
+
+
+def exited(request_id: str, how: str, clean: bool, out_of_memory: bool) -> Failure:
+    """The runtime process ended. ``how`` is ``exit status 1`` or ``signal: killed``."""
+    error_type = "Runtime.OutOfMemory" if out_of_memory else "Runtime.ExitError"
+    reason = "without providing a reason" if clean else f"with error: {how}"
+    message = f"RequestId: {request_id} Error: Runtime exited {reason}"
+    return Failure(error_type, message, log_line=f"{message}\n{error_type}\n")
+
+
+def init_timed_out(request_id: str, deadline_s: float) -> Failure:
+    """The runtime did not ask for its first event in time."""
+    message = f"RequestId: {request_id} Error: Init timed out after {deadline_s:.2f} seconds"
+    return Failure("Sandbox.Timedout", message, "timeout", f"{message}\n")
+
+
+def timed_out(message: str, log_line: str) -> Failure:
+    """The function ran into its timeout. ``message`` carries time and request id."""
+    return Failure("Sandbox.Timedout", message, "timeout", log_line)
+
+
+def response_too_large() -> Failure:
+    """The function's answer is over the limit for a synchronous call."""
+    message = (
+        f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
+    )
+    return Failure("Function.ResponseSizeTooLarge", message)

@@ -1,0 +1,89 @@
+"""The Lambda Runtime API, version 2018-06-01: which request is which move of the environment.
+
+Wrong order is 403 ``InvalidStateTransition`` and changes nothing; an answer for another request id is 400
+``InvalidRequestID``, for one already given up 410; too large an answer is 413.
+
+Source: "Using the Lambda runtime API" (AWS Lambda) and its OpenAPI description.
+"""
+
+from typing import Protocol
+
+from lambent.http1.protocol import Exchange
+from lambent.node.lifecycle import InvalidStateTransitionError
+
+PREFIX = b"/2018-06-01/runtime/"
+_INVOCATION = PREFIX + b"invocation/"
+_NEXT = PREFIX + b"invocation/next"
+_INIT_ERROR = PREFIX + b"init/error"
+_JSON = b"content-type: application/json\r\n"
+_ACCEPTED = b'{"status":"OK"}\n'
+_ERROR_TYPE = b"lambda-runtime-function-error-type"
+
+
+class RuntimeSide(Protocol):
+    """What the endpoints ask of an environment. Each may raise InvalidStateTransitionError."""
+
+    request_id: bytes | None
+    past_request_id: bytes | None
+
+    def on_next(self, exchange: Exchange) -> None: ...
+    def on_response(self, exchange: Exchange) -> None: ...
+    def on_error(self, exchange: Exchange, error_type: str) -> None: ...
+    def on_init_error(self, exchange: Exchange, error_type: str) -> None: ...
+
+
+def handle(environment: RuntimeSide, exchange: Exchange) -> None:
+    """Serves one request of the runtime."""
+    target = exchange.target
+    try:
+        if target == _NEXT:
+            if _method_is(exchange, b"GET"):
+                environment.on_next(exchange)
+        elif target.startswith(_INVOCATION):
+            if _method_is(exchange, b"POST"):
+                _answer(environment, exchange, target[len(_INVOCATION) :])
+        elif target == _INIT_ERROR:
+            if _method_is(exchange, b"POST"):
+                environment.on_init_error(exchange, _error_type(exchange))
+        else:
+            refuse(exchange, 404, "NotFound", f"No such path: {target.decode(errors='replace')}")
+    except InvalidStateTransitionError as error:
+        refuse(exchange, 403, "InvalidStateTransition", f"State transition is not allowed: {error}")
+
+
+def _answer(environment: RuntimeSide, exchange: Exchange, rest: bytes) -> None:
+    request_id, _, kind = rest.partition(b"/")
+    if request_id != environment.request_id:
+        if request_id == environment.past_request_id:
+            refuse(exchange, 410, "Gone", "The invocation was already answered or given up")
+        else:
+            refuse(exchange, 400, "InvalidRequestID", "Invalid request ID")
+    elif kind == b"response":
+        environment.on_response(exchange)
+    elif kind == b"error":
+        environment.on_error(exchange, _error_type(exchange))
+    else:
+        refuse(exchange, 404, "NotFound", "No such path")
+
+
+def _method_is(exchange: Exchange, method: bytes) -> bool:
+    if exchange.method == method:
+        return True
+    refuse(exchange, 405, "MethodNotAllowed", f"Use {method.decode()}")
+    return False
+
+
+def _error_type(exchange: Exchange) -> str:
+    return exchange.headers.get(_ERROR_TYPE, b"").decode("latin-1") or "Unhandled"
+
+
+def accept(exchange: Exchange) -> None:
+    """202, as every post is answered."""
+    exchange.respond_raw(202, _JSON, _ACCEPTED)
+
+
+def refuse(exchange: Exchange, status: int, error_type: str, message: str) -> None:
+    """An error in the Runtime API's own form."""
+    text = message.replace("\\", "\\\\").replace('"', '\\"')
+    body = f'{{"errorMessage":"{text}","errorType":"{error_type}"}}\n'.encode()
+    exchange.respond_raw(status, _JSON, body)

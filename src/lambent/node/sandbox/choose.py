@@ -1,0 +1,34 @@
+"""Which sandbox this host gets: the strongest that works, or the one asked for."""
+
+import sys
+from collections.abc import Callable
+
+from lambent.node.sandbox.contract import Backend, SandboxError
+from lambent.settings import SandboxChoice
+
+
+async def open_backend(
+    choice: SandboxChoice,
+    make_namespaces: Callable[[], Backend],
+    make_process: Callable[[], Backend],
+) -> tuple[Backend, str | None]:
+    """An open backend, and why it is not the isolating one (None when it is, or was not asked for).
+
+    Raises SandboxError when ``namespaces`` was asked for and this host cannot.
+    """
+    reason: str | None = None
+    if choice != "process":
+        backend = make_namespaces()
+        try:
+            if sys.platform != "linux":
+                raise SandboxError("namespaces exist on Linux only")
+            await backend.open()
+        except (SandboxError, OSError) as error:
+            if choice == "namespaces":
+                raise SandboxError(f"this host cannot isolate functions: {error}") from error
+            reason = f"This host cannot isolate functions ({error}); see: lambent doctor"
+        else:
+            return backend, None
+    backend = make_process()
+    await backend.open()
+    return backend, reason

@@ -1,0 +1,187 @@
+"""Plain processes: for hosts that cannot isolate (no root and no user namespaces, macOS).
+
+Functions share the host's files, network and ``/tmp``; memory, CPU and processes are not limited. Freezing is
+SIGSTOP to the process group. The platform says so loudly wherever this is in use.
+"""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from lambent.node.runtimes import Interpreter, choose_interpreter
+from lambent.node.sandbox.contract import ExitStatus, Launch, SandboxError
+
+_BOOT = (
+    "import sys; sys.path.insert(0, sys.argv.pop()); "
+    "from lambent.node.zygote.plain import main; sys.path.pop(0); main()"
+)
+_KIB = 1024
+
+
+class ProcessSandbox:
+    """One runtime process in a process group of its own."""
+
+    endpoint: socket.socket | None = None
+
+    def __init__(
+        self,
+        backend: "ProcessBackend",
+        runtime_api: socket.socket,
+        stdout_fd: int,
+        telemetry_fd: int,
+    ) -> None:
+        self._backend = backend
+        self.runtime_api = runtime_api
+        self.stdout_fd = stdout_fd
+        self.telemetry_fd = telemetry_fd
+        self.pid = 0
+        self._peak_bytes = 0
+        self.exited: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
+
+    def adopt(self, process: asyncio.subprocess.Process) -> None:
+        """Takes charge of the new process."""
+        self.pid = process.pid
+        self._backend.watch(self, process)
+
+    async def watch(self, process: asyncio.subprocess.Process) -> None:
+        """Waits for the end, and ends what it left running."""
+        code = await process.wait()
+        self.kill()
+        self.pid = 0
+        if not self.exited.done():
+            self.exited.set_result(ExitStatus(code=max(code, 0), signal=max(-code, 0)))
+
+    def _signal(self, number: int) -> None:
+        if self.pid:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self.pid, number)
+
+    def freeze(self) -> None:
+        """SIGSTOP to the group."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT to the group."""
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """SIGKILL to the group."""
+        self._signal(signal.SIGKILL)
+
+    def memory_peak_bytes(self) -> int:
+        """The runtime process's high-water mark; 0 where the host does not tell."""
+        with suppress(OSError, ValueError), open(f"/proc/{self.pid}/status") as file:
+            for line in file:
+                if line.startswith("VmHWM:"):
+                    self._peak_bytes = int(line.split()[1]) * _KIB
+        return self._peak_bytes
+
+    def oom_killed(self) -> bool:
+        """Never: there is no limit of its own to run into."""
+        return False
+
+
+class ProcessBackend:
+    """Starts :class:`ProcessSandbox` es. ``endpoint_url``: where functions reach the platform."""
+
+    def __init__(self, interpreters: list[Interpreter], endpoint_url: str) -> None:
+        self._interpreters = interpreters
+        self._endpoint_url = endpoint_url
+        self._watchers: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Nothing to prepare."""
+
+    async def start(self, launch: Launch) -> ProcessSandbox:
+        """Starts one process; see the contract. Raises SandboxError."""
+        interpreter = choose_interpreter(launch.spec.runtime, self._interpreters).interpreter
+        runtime_api = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        runtime_api.bind(("127.0.0.1", 0))
+        runtime_api.listen(128)
+        runtime_api.setblocking(False)
+        stdout, stdout_child = os.pipe2(os.O_CLOEXEC)
+        telemetry, telemetry_child = os.pipe2(os.O_CLOEXEC)
+        for fd in (stdout, telemetry):
+            os.set_blocking(fd, False)
+        address = f"127.0.0.1:{runtime_api.getsockname()[1]}"
+        sandbox = ProcessSandbox(self, runtime_api, stdout, telemetry)
+        try:
+            process = await self._spawn(interpreter, stdout_child, telemetry_child)
+        except OSError as error:
+            runtime_api.close()
+            os.close(stdout)
+            os.close(telemetry)
+            raise SandboxError(f"cannot start {interpreter.executable}: {error}") from error
+        finally:
+            os.close(stdout_child)
+            os.close(telemetry_child)
+        sandbox.adopt(process)
+        assert process.stdin is not None  # noqa: S101 - asked for in _spawn
+        process.stdin.write(json.dumps(self._request(launch, address, telemetry_child)).encode())
+        process.stdin.close()
+        return sandbox
+
+    async def _spawn(
+        self, interpreter: Interpreter, stdout: int, telemetry: int
+    ) -> asyncio.subprocess.Process:
+        source = str(Path(__file__).parents[3])
+        return await asyncio.create_subprocess_exec(
+            interpreter.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, source,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=stdout,
+            stderr=stdout,
+            pass_fds=[telemetry],
+            env={"LANG": "en_US.UTF-8"},
+            start_new_session=True,
+        )  # fmt: skip
+
+    def _request(self, launch: Launch, address: str, telemetry_fd: int) -> Mapping[str, Any]:
+        spec = launch.spec
+        interpreter = choose_interpreter(spec.runtime, self._interpreters).interpreter
+        layers = [str(spec.opt_dir / "python")] if spec.opt_dir else []
+        task_dir = str(spec.task_dir)
+        return {
+            "task_dir": task_dir,
+            "runtime_paths": sorted({str(Path(p).parent) for p in interpreter.packages.values()}),
+            "search": [task_dir, *layers],
+            "environ": {
+                **launch.environ,
+                "AWS_LAMBDA_RUNTIME_API": address,
+                "AWS_ENDPOINT_URL": self._endpoint_url,
+                "LAMBDA_TASK_ROOT": task_dir,
+                "LAMBDA_RUNTIME_DIR": str(Path(next(iter(interpreter.packages.values()))).parent),
+                "_LAMBDA_TELEMETRY_LOG_FD": str(telemetry_fd),
+            },
+        }
+
+    def watch(self, sandbox: ProcessSandbox, process: asyncio.subprocess.Process) -> None:
+        """Keeps a sandbox's watcher until it is done."""
+        task = asyncio.get_running_loop().create_task(sandbox.watch(process))
+        self._watchers.add(task)
+        task.add_done_callback(self._watchers.discard)
+
+    async def close(self) -> None:
+        """Waits for the processes, which were killed before, to be gone."""
+        if self._watchers:
+            await asyncio.wait(self._watchers, timeout=5)
+
+    def describe(self) -> Mapping[str, Any]:
+        """What isolation really holds: none."""
+        names = (
+            "mount", "pid", "network", "ipc", "uts", "user", "read_only_root", "seccomp",
+            "unprivileged_uid", "memory_limit", "cpu_limit", "pids_limit",
+        )  # fmt: skip
+        return {
+            "kind": "process",
+            "isolation": {**dict.fromkeys(names, False), "cgroup": "none", "freeze": True},
+            "notices": [
+                "Functions run as plain processes: they can read this user's files and reach its "
+                "network, and neither memory nor /tmp is limited. Run only code you trust."
+            ],
+        }

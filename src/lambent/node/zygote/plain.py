@@ -1,0 +1,23 @@
+"""A function's runtime as a plain process, without isolation: what ``--sandbox process`` starts."""
+
+import json
+import os
+import sys
+
+from lambent.node.zygote import runtime
+
+
+def main() -> None:
+    """Reads the request (JSON) from stdin and becomes the function's runtime."""
+    request = json.load(sys.stdin)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    if sys.platform == "linux":
+        from lambent.node.linux import syscalls
+
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, 9)
+    # The runtime client's C part reads its address when it is imported.
+    os.environ["AWS_LAMBDA_RUNTIME_API"] = request["environ"]["AWS_LAMBDA_RUNTIME_API"]
+    os.chdir(request["task_dir"])
+    sys.path[:0] = request["runtime_paths"]
+    runtime.run(request["environ"], request["search"], frozenset())

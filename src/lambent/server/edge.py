@@ -1,0 +1,146 @@
+"""Every request's way: the hot path, the platform's own endpoints, or an operation on a worker thread.
+
+Lambda's control operations run one after the other on the control thread (so they need no locks);
+other services' operations run on a few threads of their own. The loop's thread never waits for a disk.
+"""
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from lambent.http1.protocol import Exchange
+from lambent.model.errors import AwsError, PlatformFault
+from lambent.model.http import HttpRequest, HttpResponse
+from lambent.server.callers import LookUp, refine, to_request
+from lambent.server.internal import Internal
+from lambent.server.invoke_route import InvokeRoute, is_invocation
+from lambent.server.operations import Operations
+from lambent.wire import codec, router
+
+MAX_REQUEST_BYTES = 70_167_211
+"""AWS: a CreateFunction request (50 MB of zip in base64). Larger ones are answered 413."""
+MAX_WAITING = 1_000
+"""POLICY: control requests waiting for their thread; more are answered 503 at once."""
+_INTERNAL = b"/_lambent/"
+_log = logging.getLogger("lambent.server")
+
+
+class Edge:
+    """Serves the platform's port (``handle``), and the same inside environments (``handle_inside``)."""
+
+    def __init__(
+        self,
+        invoke_route: InvokeRoute,
+        operations: Operations,
+        internal: Internal,
+        look_up: LookUp,
+        control_thread: ThreadPoolExecutor,
+        after_control: Callable[[], None],
+    ) -> None:
+        self._invoke_route = invoke_route
+        self._operations = operations
+        self._internal = internal
+        self._look_up = look_up
+        self._control_thread = control_thread
+        self._after_control = after_control
+        self._service_threads = ThreadPoolExecutor(4, "lambent-service")
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting = 0
+
+    def handle(self, exchange: Exchange) -> None:
+        """One request on the platform's own port."""
+        if is_invocation(exchange):
+            self._spawn(exchange, self._invoke_route.serve(exchange))
+        elif exchange.target.startswith(_INTERNAL):
+            self._spawn(exchange, self._internal.serve(exchange))
+        else:
+            self._operate(exchange)
+
+    def handle_inside(self, exchange: Exchange) -> None:
+        """One request of a function: the AWS API, and none of the platform's own endpoints."""
+        if exchange.target.startswith(_INTERNAL):
+            exchange.respond(
+                403, [("content-type", "text/plain")], b"Not from inside a function.\n"
+            )
+        else:
+            self.handle(exchange)
+
+    def _spawn(self, exchange: Exchange, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._done(exchange, done))
+
+    def _done(self, exchange: Exchange, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _log.error("a request failed inside the platform", exc_info=error)
+            _respond(exchange, _internal_error(None, str(uuid.uuid4())))
+
+    def _operate(self, exchange: Exchange) -> None:
+        request_id = str(uuid.uuid4())
+        if self._waiting >= MAX_WAITING:
+            busy = PlatformFault(
+                "Too many requests are waiting; try again.", "ServiceException", 503
+            )
+            _respond(exchange, codec.encode_error(None, busy, request_id))
+            return
+        self._waiting += 1
+        request = to_request(exchange)
+        # Lambda is the one REST service with dated paths; its operations share the control thread.
+        is_control = exchange.target.startswith(b"/20")
+        threads = self._control_thread if is_control else self._service_threads
+        loop = asyncio.get_running_loop()
+        threads.submit(self._serve, loop, exchange, request, request_id, is_control)
+
+    def _serve(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        exchange: Exchange,
+        request: HttpRequest,
+        request_id: str,
+        is_control: bool,
+    ) -> None:
+        """On a worker thread: decode, run, encode."""
+        answer = self._answer(request, request_id)
+        loop.call_soon_threadsafe(self._served, exchange, answer)
+        if is_control:
+            try:
+                self._after_control()
+            except Exception:
+                _log.exception("work left by an operation failed")
+
+    def _served(self, exchange: Exchange, answer: HttpResponse) -> None:
+        self._waiting -= 1
+        _respond(exchange, answer)
+
+    def _answer(self, request: HttpRequest, request_id: str) -> HttpResponse:
+        target = None
+        try:
+            target = router.identify(request)
+            call = codec.decode(request, request_id, target)
+            call = replace(call, caller=refine(call.caller, self._look_up))
+            result = self._operations.find(call)(call)
+            return codec.encode_result(target, result, request_id)
+        except AwsError as error:
+            return codec.encode_error(target, error, request_id)
+        except Exception:
+            _log.exception("%s failed inside the platform", target)
+            return _internal_error(target, request_id)
+
+    def close(self) -> None:
+        """Lets running operations end, and takes no more."""
+        self._service_threads.shutdown(wait=True)
+
+
+def _internal_error(target: router.Target | None, request_id: str) -> HttpResponse:
+    fault = PlatformFault(f"Lambent failed; its log says why (request {request_id}).")
+    return codec.encode_error(target, fault, request_id)
+
+
+def _respond(exchange: Exchange, answer: HttpResponse) -> None:
+    exchange.respond(answer.status, answer.headers, answer.body)

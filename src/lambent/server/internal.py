@@ -1,0 +1,63 @@
+"""The platform's own endpoints under ``/_lambent/``: health, reset, and code downloads."""
+
+import asyncio
+import json
+import re
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+from lambent.http1.protocol import Exchange
+
+_CODE = re.compile(rb"/_lambent/code/([0-9a-f]{64})")
+
+
+class Internal:
+    """``health()`` gives the document; ``reset()`` empties everything, None where it is not allowed;
+
+    ``read_code(sha256)`` gives a zip's bytes, or None.
+    """
+
+    def __init__(
+        self,
+        health: Callable[[], Mapping[str, Any]],
+        reset: Callable[[], Awaitable[None]] | None,
+        read_code: Callable[[str], bytes | None],
+    ) -> None:
+        self._health = health
+        self._reset = reset
+        self._read_code = read_code
+
+    async def serve(self, exchange: Exchange) -> None:
+        """Answers one request."""
+        path = exchange.target.partition(b"?")[0]
+        code = _CODE.fullmatch(path)
+        if code and exchange.method in (b"GET", b"HEAD"):
+            await self._send_code(exchange, code[1].decode())
+        elif path == b"/_lambent/health" and exchange.method in (b"GET", b"HEAD"):
+            _send(exchange, 200, self._health())
+        elif path == b"/_lambent/reset" and exchange.method == b"POST":
+            await self._serve_reset(exchange)
+        else:
+            _send(
+                exchange, 404, {"message": "Known here: GET /_lambent/health, POST /_lambent/reset"}
+            )
+
+    async def _serve_reset(self, exchange: Exchange) -> None:
+        if self._reset is None:
+            _send(exchange, 403, {"message": "Start the platform with: lambent up --allow-reset"})
+            return
+        await self._reset()
+        _send(exchange, 200, {"status": "reset"})
+
+    async def _send_code(self, exchange: Exchange, sha256: str) -> None:
+        loop = asyncio.get_running_loop()
+        data = await loop.run_in_executor(None, self._read_code, sha256)
+        if data is None:
+            _send(exchange, 404, {"message": "No such code"})
+        else:
+            exchange.respond(200, [("content-type", "application/zip")], data)
+
+
+def _send(exchange: Exchange, status: int, document: Mapping[str, Any]) -> None:
+    body = json.dumps(document, indent=2).encode() + b"\n"
+    exchange.respond(status, [("content-type", "application/json")], body)

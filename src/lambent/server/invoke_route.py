@@ -1,0 +1,149 @@
+"""The hot path: ``POST /2015-03-31/functions/NAME/invocations`` without the generic decoder.
+
+Whatever is out of the ordinary — an unknown name, a strange header — is decoded by the wire, which
+validates it as AWS does, before it is refused.
+"""
+
+import base64
+import binascii
+import json
+import random
+import time
+import uuid
+from urllib.parse import parse_qsl, unquote
+
+from lambent.http1.protocol import Exchange
+from lambent.invoke.frontend import Frontend
+from lambent.model.errors import AwsError, ClientFault, not_yet
+from lambent.model.http import HttpResponse
+from lambent.model.invocation import InvocationResult
+from lambent.server.callers import LookUp, account_and_region, to_request
+from lambent.wire import codec
+from lambent.wire.router import Target
+
+PREFIX = b"/2015-03-31/functions/"
+_SUFFIX = b"/invocations"
+_TARGET = Target("lambda", "Invoke", "rest-json")
+MAX_CLIENT_CONTEXT_BYTES = 3583
+"""AWS: "Up to 3,583 bytes of base64-encoded data". Source: Invoke API reference."""
+
+
+def is_invocation(exchange: Exchange) -> bool:
+    """Whether this request takes the hot path."""
+    target = exchange.target
+    return (
+        exchange.method == b"POST"
+        and target.startswith(PREFIX)
+        and target.partition(b"?")[0].endswith(_SUFFIX)
+    )
+
+
+class InvokeRoute:
+    """Serves Invoke."""
+
+    def __init__(self, frontend: Frontend, look_up: LookUp) -> None:
+        self._frontend = frontend
+        self._look_up = look_up
+
+    async def serve(self, exchange: Exchange) -> None:
+        """Answers one Invoke request, whatever comes of it but a bug."""
+        request_id = str(uuid.uuid4())
+        try:
+            await self._invoke(exchange, request_id)
+        except AwsError as error:
+            answer = _refusal(exchange, error, request_id)
+            exchange.respond(answer.status, answer.headers, answer.body)
+
+    async def _invoke(self, exchange: Exchange, request_id: str) -> None:
+        headers = exchange.headers
+        path, _, query = exchange.target.partition(b"?")
+        name = unquote(path[len(PREFIX) : -len(_SUFFIX)].decode("latin-1"))
+        qualifier = _qualifier(query) if query else None
+        account_id, region = account_and_region(exchange, self._look_up)
+        kind = headers.get(b"x-amz-invocation-type", b"RequestResponse")
+        if kind != b"RequestResponse":
+            self._other_kind(exchange, kind, (account_id, region, name, qualifier), request_id)
+            return
+        trace_id = _trace_id(headers)
+        result = await self._frontend.invoke(
+            account_id,
+            region,
+            name,
+            qualifier,
+            exchange.body,
+            request_id=request_id,
+            client_context=_client_context(headers.get(b"x-amz-client-context")),
+            trace_id=trace_id,
+        )
+        wants_tail = headers.get(b"x-amz-log-type") == b"Tail"
+        exchange.respond_raw(200, _head(result, request_id, trace_id, wants_tail), result.payload)
+
+    def _other_kind(
+        self,
+        exchange: Exchange,
+        kind: bytes,
+        function: tuple[str, str, str, str | None],
+        request_id: str,
+    ) -> None:
+        if kind == b"Event":
+            raise not_yet("asynchronous invocation (InvocationType=Event)")
+        if kind != b"DryRun":
+            codec.decode(to_request(exchange), request_id)  # raises AWS's validation error
+            raise not_yet(f"InvocationType={kind.decode('latin-1')}")
+        version = self._frontend.check(*function)
+        head = f"x-amzn-requestid: {request_id}\r\nX-Amz-Executed-Version: {version}\r\n"
+        exchange.respond_raw(204, head.encode(), b"")
+
+
+def _refusal(exchange: Exchange, error: AwsError, request_id: str) -> HttpResponse:
+    """AWS validates a request's shape before it looks for the function: so a refusal asks the wire."""
+    try:
+        codec.decode(to_request(exchange), request_id)
+    except AwsError as invalid:
+        error = invalid
+    return codec.encode_error(_TARGET, error, request_id)
+
+
+def _head(result: InvocationResult, request_id: str, trace_id: str, wants_tail: bool) -> bytes:
+    head = (
+        f"content-type: application/json\r\nx-amzn-requestid: {request_id}\r\n"
+        f"X-Amz-Executed-Version: {result.executed_version}\r\nX-Amzn-Trace-Id: {trace_id}\r\n"
+    )
+    if result.function_error:
+        head += f"X-Amz-Function-Error: {result.function_error}\r\n"
+    if wants_tail:
+        head += f"X-Amz-Log-Result: {base64.b64encode(result.log_tail).decode()}\r\n"
+    return head.encode("latin-1")
+
+
+def _qualifier(query: bytes) -> str | None:
+    return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)).get("Qualifier")
+
+
+def _trace_id(headers: dict[bytes, bytes]) -> str:
+    """The caller's trace, or a new unsampled one. Source: "Tracing header" (AWS X-Ray)."""
+    given = headers.get(b"x-amzn-trace-id")
+    if given is not None:
+        return given.decode("latin-1")
+    root, parent = random.getrandbits(96), random.getrandbits(64)
+    return f"Root=1-{int(time.time()):08x}-{root:024x};Parent={parent:016x};Sampled=0"
+
+
+def _client_context(encoded: bytes | None) -> str | None:
+    """The JSON text of the header, on one line. Raises InvalidRequestContentException."""
+    if encoded is None:
+        return None
+    try:
+        if len(encoded) > MAX_CLIENT_CONTEXT_BYTES:
+            raise ValueError("too long")
+        context = json.loads(base64.b64decode(encoded, validate=True))
+        if not isinstance(context, dict):
+            raise TypeError("not an object")
+    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
+        raise ClientFault(
+            "InvalidRequestContentException",
+            "Client context must be a valid Base64-encoded JSON object.",
+            400,
+            fields={"Type": "User"},
+        ) from error
+    return json.dumps(context)
