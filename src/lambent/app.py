@@ -67,7 +67,7 @@ def serve(settings: Settings, on_ready: OnReady) -> None:
 
 def _loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
     try:
-        import uvloop
+        import uvloop  # noqa: PLC0415 - not everywhere there is one
     except ImportError:
         return None
     return uvloop.new_event_loop
@@ -135,7 +135,7 @@ class Platform:
         backend, interpreters = await platform._open_backend(port, data_dir)
         stack.push_async_callback(backend.close)
         counting = Counting(settings.max_concurrency)
-        inside = HttpServer(lambda exchange: edge.handle_inside(exchange), MAX_REQUEST_BYTES)
+        inside = HttpServer(lambda e: edge.handle_inside(e), MAX_REQUEST_BYTES)  # noqa: PLW0108 - made below
         platform.node = Node(backend, interpreters, logs.writer, _Credentials(mint), inside)
         platform.placement = Placement(
             platform.node, settings.max_concurrency, settings.idle_timeout_s
@@ -278,7 +278,7 @@ def _listen(settings: Settings) -> socket.socket:
 def _open_data_dir(data_dir: Path, stack: AsyncExitStack) -> Path:
     """The directory, private and held by one platform at a time. Raises PlatformFault if it is not."""
     data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    lock: IO[str] = stack.enter_context(open(data_dir / "lock", "w"))
+    lock: IO[str] = stack.enter_context(open(data_dir / "lock", "w"))  # noqa: SIM115
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:

@@ -6,7 +6,6 @@ others are prepared with ``lambent runtimes add python3.X``. Looking is cheap: n
 
 import os
 import sys
-import sysconfig
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from importlib import metadata
@@ -83,7 +82,7 @@ def find_interpreters() -> list[Interpreter]:
             prefix = sys.base_prefix
         else:
             packages = _prepared_packages(prepared_packages_dir(version))
-            prefix = os.path.dirname(os.path.dirname(executable))
+            prefix = str(Path(executable).parents[1])
         if packages:
             found.append(Interpreter(version, executable, prefix, packages))
     return found
@@ -123,7 +122,6 @@ def _own_executable() -> str:
 
 def _installed_packages() -> dict[str, str]:
     """The runtime client, boto3 and all they need, found by their installation records."""
-    site = sysconfig.get_path("purelib")
     packages: dict[str, str] = {}
     waiting, seen = [_CLIENT, _SDK], set[str]()
     while waiting:
@@ -139,7 +137,7 @@ def _installed_packages() -> dict[str, str]:
         waiting += [
             _requirement_name(r) for r in distribution.requires or () if "extra ==" not in r
         ]
-    return {name: path for name, path in packages.items() if os.path.exists(path) and site}
+    return {name: path for name, path in packages.items() if Path(path).exists()}
 
 
 def _requirement_name(requirement: str) -> str:

@@ -5,11 +5,11 @@ validates it as AWS does, before it is refused.
 """
 
 import base64
-import binascii
 import json
 import random
 import time
 import uuid
+from contextlib import suppress
 from urllib.parse import parse_qsl, unquote
 
 from lambent.http1.protocol import Exchange
@@ -133,17 +133,15 @@ def _client_context(encoded: bytes | None) -> str | None:
     """The JSON text of the header, on one line. Raises InvalidRequestContentException."""
     if encoded is None:
         return None
-    try:
-        if len(encoded) > MAX_CLIENT_CONTEXT_BYTES:
-            raise ValueError("too long")
-        context = json.loads(base64.b64decode(encoded, validate=True))
-        if not isinstance(context, dict):
-            raise TypeError("not an object")
-    except (ValueError, TypeError, binascii.Error, RecursionError) as error:
+    context = None
+    if len(encoded) <= MAX_CLIENT_CONTEXT_BYTES:
+        with suppress(ValueError, RecursionError):
+            context = json.loads(base64.b64decode(encoded, validate=True))
+    if not isinstance(context, dict):
         raise ClientFault(
             "InvalidRequestContentException",
             "Client context must be a valid Base64-encoded JSON object.",
             400,
             fields={"Type": "User"},
-        ) from error
+        )
     return json.dumps(context)

@@ -1,6 +1,5 @@
 """Which sandbox this host gets: the strongest that works, or the one asked for."""
 
-import sys
 from collections.abc import Callable
 
 from lambent.node.sandbox.contract import Backend, SandboxError
@@ -18,10 +17,8 @@ async def open_backend(
     """
     reason: str | None = None
     if choice != "process":
-        backend = make_namespaces()
         try:
-            if sys.platform != "linux":
-                raise SandboxError("namespaces exist on Linux only")
+            backend = make_namespaces()
             await backend.open()
         except (SandboxError, OSError) as error:
             if choice == "namespaces":

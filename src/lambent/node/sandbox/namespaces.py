@@ -271,7 +271,7 @@ class NamespaceBackend:
         for zygote in self._zygotes.values():
             await zygote.close()
         end = asyncio.get_running_loop().time() + _SETUP_DEADLINE_S
-        while self._live and asyncio.get_running_loop().time() < end:
+        while self._live and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - once
             await asyncio.sleep(_REMOVE_RETRY_S)
         self._layout.remove()
         for version in self._zygotes:

@@ -22,6 +22,10 @@ _BOOT = (
     "from lambent.node.zygote.plain import main; sys.path.pop(0); main()"
 )
 _KIB = 1024
+_NOTICE = (
+    "Functions run as plain processes: they can read this user's files and reach its "
+    "network, and neither memory nor /tmp is limited. Run only code you trust."
+)
 
 
 class ProcessSandbox:
@@ -180,8 +184,5 @@ class ProcessBackend:
         return {
             "kind": "process",
             "isolation": {**dict.fromkeys(names, False), "cgroup": "none", "freeze": True},
-            "notices": [
-                "Functions run as plain processes: they can read this user's files and reach its "
-                "network, and neither memory nor /tmp is limited. Run only code you trust."
-            ],
+            "notices": [_NOTICE],
         }
