@@ -69,14 +69,26 @@ class RestPlan:
 
 
 @cache
-def plan(shape: Shape) -> RestPlan:
-    """The plan of an operation's input or output shape (None gives an empty one)."""
+def input_plan(shape: Shape) -> RestPlan:
+    """The plan of an operation's input shape (None gives an empty one)."""
+    return _plan(shape, ("uri", "querystring", "header", "headers"))
+
+
+@cache
+def output_plan(shape: Shape) -> RestPlan:
+    """The plan of an output or error shape; labels and query members are ordinary ones there."""
+    return _plan(shape, ("header", "headers", "statusCode"))
+
+
+def _plan(shape: Shape, locations: tuple[str, ...]) -> RestPlan:
     located: dict[str, list[Any]] = {key: [] for key in _LOCATIONS}
     query_map: tuple[str, bool] | None = None
     payload = shape.serialization.get("payload") if shape is not None else None
     body = []
     for name, member in shape.members.items() if shape is not None else ():
         location = member.serialization.get("location")
+        if location not in locations:
+            location = None
         if location == "querystring" and member.type_name == "map":
             query_map = (name, member.value.type_name == "list")
         elif location in located:

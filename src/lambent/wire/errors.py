@@ -79,7 +79,7 @@ def json_members(service: str, plan: ErrorPlan, error: AwsError) -> dict[str, An
 @lru_cache(maxsize=4096)
 def _writer(service: str, name: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
     shape = error_plan(service, name).shape
-    inside = [name for name in shape.members if name not in bindings.plan(shape).outside]
+    inside = [name for name in shape.members if name not in bindings.output_plan(shape).outside]
     write = structure_writer(shape, writers(models.service_model(service)), inside)
     known = frozenset(inside)
     return lambda found: write({name: item for name, item in found.items() if name in known})

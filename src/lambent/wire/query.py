@@ -89,7 +89,8 @@ def _structure_reader(shape: Shape, table: ShapeTable[Reader]) -> Reader:
     def read(node: Node) -> dict[str, Any]:
         if not members:
             for name, member in shape.members.items():
-                members[_field_name(member, name)] = (name, table.of(member))
+                for field in _field_names(member, name):
+                    members[field] = (name, table.of(member))
         found = {}
         for key, child in node.items():
             known = members.get(key)
@@ -100,13 +101,15 @@ def _structure_reader(shape: Shape, table: ShapeTable[Reader]) -> Reader:
     return read
 
 
-def _field_name(member: Shape, name: str) -> str:
+def _field_names(member: Shape, name: str) -> tuple[str, ...]:
+    """What a member may be called; of a flattened list some clients send the name of its
+    members."""
+    own: str = member.serialization.get("name", name)
     if member.type_name == "list" and member.serialization.get("flattened"):
         inner: str | None = member.member.serialization.get("name")
         if inner is not None:
-            return inner
-    found: str = member.serialization.get("name", name)
-    return found
+            return (inner, own)
+    return (own,)
 
 
 def _list_reader(shape: Shape, table: ShapeTable[Reader]) -> Reader:
@@ -172,9 +175,7 @@ def encode_output(operation: Any, result: Result, request_id: str) -> HttpRespon
     if shape is not None:
         wrapper = shape.serialization.get("resultWrapper")
         write = writers(operation.service_model).of(shape)
-        write(inside, wrapper or "", result.output)
-        if wrapper is None:  # AWS: without a wrapper the members stand in the response itself
-            inside = ["".join(inside).removeprefix("<>").removesuffix("</>")]
+        write(inside, wrapper or "", result.output)  # without a wrapper they stand in the response
     namespace = _namespace(operation.service_model)
     body = (
         f"<{operation.name}Response{namespace}>{''.join(inside)}<ResponseMetadata>"

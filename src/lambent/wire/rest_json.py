@@ -19,7 +19,7 @@ _JSON = (("content-type", "application/json"),)
 @cache
 def _body_reader(operation: Any) -> Reader | None:
     shape = operation.input_shape
-    plan = bindings.plan(shape)
+    plan = bindings.input_plan(shape)
     table = readers(operation.service_model)
     if plan.payload is not None:
         return None if plan.streamed else table.of(plan.payload_shape)
@@ -29,7 +29,7 @@ def _body_reader(operation: Any) -> Reader | None:
 @cache
 def _body_writer(operation: Any) -> Writer | None:
     shape = operation.output_shape
-    plan = bindings.plan(shape)
+    plan = bindings.output_plan(shape)
     table = writers(operation.service_model)
     if plan.payload is not None:
         return None if plan.streamed else table.of(plan.payload_shape)
@@ -39,7 +39,7 @@ def _body_writer(operation: Any) -> Writer | None:
 def decode_input(operation: Any, request: HttpRequest, labels: Mapping[str, str]) -> dict[str, Any]:
     """The parameters of ``operation``; raises ``SerializationException`` or Lambda's own for bad
     JSON."""
-    plan = bindings.plan(operation.input_shape)
+    plan = bindings.input_plan(operation.input_shape)
     found = bindings.read_located(plan, request, labels)
     body = request.body
     if plan.streamed:
@@ -88,7 +88,7 @@ def encode_output(operation: Any, result: Result, request_id: str) -> HttpRespon
     model's."""
     del request_id
     output = result.output
-    plan = bindings.plan(operation.output_shape)
+    plan = bindings.output_plan(operation.output_shape)
     status = result.status or operation.http.get("responseCode", 200)
     if plan.status_member is not None and output.get(plan.status_member) is not None:
         status = output[plan.status_member]
@@ -98,14 +98,20 @@ def encode_output(operation: Any, result: Result, request_id: str) -> HttpRespon
         raw = payload.encode() if isinstance(payload, str) else payload or b""
         content = _JSON if raw and not _has_content_type(headers) else ()
         return HttpResponse(status, (*content, *headers), raw)
-    write = _body_writer(operation)
-    if write is None:
-        return HttpResponse(status, (*_JSON, *headers), b"")
+    body = _body(operation, plan, output)
+    return HttpResponse(status, (*_JSON, *headers), body)
+
+
+def _body(operation: Any, plan: bindings.RestPlan, output: Mapping[str, Any]) -> bytes:
     inside: Any = {name: item for name, item in output.items() if name not in plan.outside}
     if plan.payload is not None:
         inside = inside.get(plan.payload)
-    body = b"{}" if inside is None else dump_json(write(inside))
-    return HttpResponse(status, (*_JSON, *headers), body)
+    elif not plan.body_members:
+        return b""
+    if inside is None:
+        return b"{}"
+    write = _body_writer(operation)
+    return dump_json(inside if write is None else write(inside))
 
 
 def _has_content_type(headers: list[tuple[str, str]]) -> bool:
@@ -118,6 +124,6 @@ def encode_error(service: str, error: AwsError, request_id: str) -> HttpResponse
     plan = errors.error_plan(service, error.code)
     headers = [*_JSON, ("x-amzn-ErrorType", errors.one_line(plan.name))]
     if plan.shape is not None:
-        located = bindings.plan(plan.shape)
+        located = bindings.output_plan(plan.shape)
         headers += bindings.write_headers(located, errors.members(plan, error))
     return HttpResponse(error.status, headers, dump_json(errors.json_members(service, plan, error)))

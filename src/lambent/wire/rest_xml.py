@@ -27,7 +27,7 @@ _S3_NAMESPACE = ' xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 def decode_input(operation: Any, request: HttpRequest, labels: Mapping[str, str]) -> dict[str, Any]:
     """The parameters of ``operation``; raises 400 ``MalformedXML`` for a body it cannot read."""
     shape = operation.input_shape
-    plan = bindings.plan(shape)
+    plan = bindings.input_plan(shape)
     found = bindings.read_located(plan, request, labels)
     body = request.body
     if not body or (plan.payload is None and not plan.body_members):
@@ -59,7 +59,7 @@ def encode_output(operation: Any, result: Result, request_id: str) -> HttpRespon
     del request_id
     output = result.output
     shape = operation.output_shape
-    plan = bindings.plan(shape)
+    plan = bindings.output_plan(shape)
     status = result.status or operation.http.get("responseCode", 200)
     if plan.status_member is not None and output.get(plan.status_member) is not None:
         status = output[plan.status_member]

@@ -75,7 +75,8 @@ def structure_reader(shape: Shape, table: ShapeTable[Reader], names: Iterable[st
             if member.serialization.get("xmlAttribute"):
                 attributes[wire_name.rpartition(":")[2]] = name
             else:
-                members[wire_name] = (name, table.of(member))
+                # A shape may bear a name of its own, which clients use or ignore where it is a member.
+                members[wire_name] = members[name] = (name, table.of(member))
 
     def read(elements: list[Element], depth: int) -> dict[str, Any]:
         if depth > MAX_DEPTH:
@@ -207,7 +208,8 @@ def structure_writer(shape: Shape, table: ShapeTable[Writer], names: Iterable[st
                 attributes += f' {wire_name}="{escape(str(item))}"'
             else:
                 write_member(inside, wire_name, item)
-        out.append(f"<{name}{attributes}>{''.join(inside)}</{name}>")
+        text = "".join(inside)
+        out.append(f"<{name}{attributes}>{text}</{name}>" if name else text)
 
     return write
 
