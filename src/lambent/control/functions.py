@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lambent.control import paging
+from lambent.control.account import check_code_storage
 from lambent.control.answers import code_location, function_configuration, listed_configuration
 from lambent.control.configuration import choose_architecture, configure, revised
 from lambent.control.lifecycle import pending
@@ -31,7 +32,7 @@ def create_function(plane: ControlPlane, call: Call) -> Result:
     if functions.get_version(cx, function, LATEST) is not None:
         raise conflict(f"Function already exist: {function.name}")
     _require_handler(parameters)
-    code = store_code(plane, parameters["Code"].get("ZipFile"), call.operation)
+    code = plane.code.put(uploaded_code(parameters["Code"]), call.operation)
     architecture = choose_architecture(plane, parameters.get("Architectures"), plane.architecture)
     base = _blank(function, code, architecture)
     with plane.database.transaction() as cx:
@@ -39,6 +40,7 @@ def create_function(plane: ControlPlane, call: Call) -> Result:
         functions.put_version(cx, created)
         tags.put_tags(cx, function.function_arn, tagged)
         published = publish(cx, created)[0] if parameters.get("Publish") else None
+        check_code_storage(cx, function.account_id, function.region)
     plane.announce(created)
     if published is None:
         return Result(function_configuration(created), status=201)
@@ -101,11 +103,12 @@ def delete_function(plane: ControlPlane, call: Call) -> Result:
     return Result({"StatusCode": 204}, status=204)
 
 
-def store_code(plane: ControlPlane, zip_file: bytes | None, operation: str) -> CodeRef:
-    """Keeps an uploaded zip. Raises ``InvalidParameterValueException`` when there is none."""
+def uploaded_code(parameters: Mapping[str, Any]) -> bytes:
+    """The zip in a request. Raises ``InvalidParameterValueException`` when there is none."""
+    zip_file: bytes | None = parameters.get("ZipFile")
     if zip_file is None:
         raise invalid_parameter("Please provide a source for function code.")
-    return plane.code.put(zip_file, operation)
+    return zip_file
 
 
 def _delete_version(plane: ControlPlane, function: FunctionName) -> None:

@@ -3,7 +3,13 @@
 import sqlite3
 
 from lambent.model.call import Call
-from lambent.model.errors import ClientFault, conflict, not_found, precondition_failed
+from lambent.model.errors import (
+    ClientFault,
+    conflict,
+    invalid_parameter,
+    not_found,
+    precondition_failed,
+)
 from lambent.model.function import LATEST, Alias, FunctionVersion
 from lambent.model.function_name import FunctionName, is_version, parse_function_name
 from lambent.store import aliases, functions
@@ -17,6 +23,18 @@ def function_of(call: Call) -> FunctionName:
         region=call.caller.region,
         qualifier=call.parameters.get("Qualifier"),
     )
+
+
+def unqualified_function_of(call: Call) -> FunctionName:
+    """The same for operations that change ``$LATEST``, where no other version may be named."""
+    function = function_of(call)
+    if function.qualifier not in {None, LATEST}:
+        raise invalid_parameter(
+            "This operation is permitted on Lambda functions only. Aliases and versions do not "
+            "support this operation. Please specify either a function name or an unqualified "
+            "function ARN."
+        )
+    return function
 
 
 def function_not_found(arn: str) -> ClientFault:

@@ -7,9 +7,16 @@ import sqlite3
 from dataclasses import replace
 
 from lambent.control import paging
+from lambent.control.account import check_code_storage
 from lambent.control.answers import code_sha256, function_configuration, listed_configuration
 from lambent.control.lifecycle import pending
-from lambent.control.locate import check_revision, check_settled, function_of, latest_of
+from lambent.control.locate import (
+    check_revision,
+    check_settled,
+    function_of,
+    latest_of,
+    unqualified_function_of,
+)
 from lambent.control.plane import ControlPlane, touched
 from lambent.control.refusals import refuse_unsupported
 from lambent.model.call import Call, Result
@@ -23,7 +30,7 @@ def publish_version(plane: ControlPlane, call: Call) -> Result:
     """``PublishVersion``: freezes ``$LATEST``, or answers the last version if it is the same."""
     parameters = call.parameters
     refuse_unsupported(parameters)
-    function = function_of(call)
+    function = unqualified_function_of(call)
     with plane.database.transaction() as cx:
         latest = latest_of(cx, function)
         check_settled(latest)
@@ -32,6 +39,7 @@ def publish_version(plane: ControlPlane, call: Call) -> Result:
         version, is_new = publish(cx, latest, parameters.get("Description"))
         if is_new:
             functions.put_version(cx, touched(latest))
+            check_code_storage(cx, latest.account_id, latest.region)
     if is_new:
         plane.announce(version)
     return Result(function_configuration(version, qualifier=version.version))

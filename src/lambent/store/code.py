@@ -44,24 +44,26 @@ class CodeStore:
         self._unused_since: dict[Path, float] = {}
 
     def put(self, content: bytes, operation: str) -> CodeRef:
-        """Keeps a zip and unpacks it, at no cost when it is there already.
+        """Keeps a zip and unpacks it, at next to no cost when it is there already.
 
         Raises ``InvalidParameterValueException`` for what is no safe zip,
         ``RequestEntityTooLargeException`` for more than 50 MiB; nothing is left behind then.
         ``operation`` is named in AWS's message.
         """
-        _check_upload_size(len(content), operation)
-        sha256 = hashlib.sha256(content).hexdigest()
-        with open_zip(content) as archive:
-            entries = check_zip(archive)
-            unzipped_bytes = sum(entry.info.file_size for entry in entries)
-            if not (self._unpacked / sha256).is_dir():
-                tree = self._tmp / uuid.uuid4().hex
-                unzipped_bytes = unpack(archive, entries, tree)
-                _publish(tree, self._unpacked / sha256)
-        if not self.zip_path(sha256).is_file():
-            self._write_zip(sha256, content)
-        return CodeRef(sha256, len(content), unzipped_bytes)
+        known = self._known(content)
+        if known is not None:
+            return known
+        code, tree = self._unpack_new(content, operation)
+        _publish(tree, self._unpacked / code.sha256)
+        if not self.zip_path(code.sha256).is_file():
+            self._write_zip(code.sha256, content)
+        return code
+
+    def check(self, content: bytes, operation: str) -> CodeRef:
+        """What :meth:`put` would answer or raise, but keeps nothing."""
+        code, tree = self._unpack_new(content, operation)
+        shutil.rmtree(tree)
+        return code
 
     def zip_path(self, sha256: str) -> Path:
         """Where a zip lies, if it is kept."""
@@ -115,6 +117,23 @@ class CodeStore:
     def clear(self) -> None:
         """Removes everything, at once."""
         self.collect((), ())
+
+    def _known(self, content: bytes) -> CodeRef | None:
+        """The reference to a zip that is kept and unpacked already, and so was checked before."""
+        sha256 = hashlib.sha256(content).hexdigest()
+        if not self.zip_path(sha256).is_file() or not (self._unpacked / sha256).is_dir():
+            return None
+        with open_zip(content) as archive:
+            unzipped_bytes = sum(info.file_size for info in archive.infolist())
+        return CodeRef(sha256, len(content), unzipped_bytes)
+
+    def _unpack_new(self, content: bytes, operation: str) -> tuple[CodeRef, Path]:
+        """A checked zip unpacked in ``tmp``: the only way to know that it can be unpacked."""
+        _check_upload_size(len(content), operation)
+        tree = self._tmp / uuid.uuid4().hex
+        with open_zip(content) as archive:
+            unzipped_bytes = unpack(archive, check_zip(archive), tree)
+        return CodeRef(hashlib.sha256(content).hexdigest(), len(content), unzipped_bytes), tree
 
     def _write_zip(self, sha256: str, content: bytes) -> None:
         draft = self._tmp / uuid.uuid4().hex

@@ -9,10 +9,9 @@ from lambent.model.function import LATEST, CodeRef, FunctionVersion, LayerRef
 from lambent.model.function_name import FunctionName
 
 _PUT = """
-    INSERT INTO versions (account_id, region, name, number, code_sha256, settled, document)
-    VALUES (?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET code_sha256 = excluded.code_sha256, settled = excluded.settled,
-        document = excluded.document
+    INSERT OR REPLACE INTO versions
+        (account_id, region, name, number, code_sha256, code_bytes, settled, document)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
 _GET = """
     SELECT document FROM versions WHERE account_id = ? AND region = ? AND name = ? AND number = ?
@@ -54,10 +53,8 @@ _LAYER_SETS_IN_USE = "SELECT DISTINCT json_extract(document, '$.layers') FROM ve
 _USAGE = """
     SELECT
         (SELECT COUNT(*) FROM versions WHERE account_id = ?1 AND region = ?2 AND number = 0),
-        (SELECT TOTAL(json_extract(document, '$.code.size_bytes'))
-         FROM versions WHERE account_id = ?1 AND region = ?2)
-      + (SELECT TOTAL(json_extract(document, '$.code.size_bytes'))
-         FROM layer_versions WHERE account_id = ?1 AND region = ?2)
+        (SELECT TOTAL(code_bytes) FROM versions WHERE account_id = ?1 AND region = ?2)
+      + (SELECT TOTAL(code_bytes) FROM layer_versions WHERE account_id = ?1 AND region = ?2)
 """
 
 
@@ -68,7 +65,8 @@ def put_version(cx: sqlite3.Connection, version: FunctionVersion) -> None:
         _PUT,
         (
             *(version.account_id, version.region, version.name, _number(version.version)),
-            *(version.code.sha256, settled, json.dumps(asdict(version), separators=(",", ":"))),
+            *(version.code.sha256, version.code.size_bytes, settled),
+            json.dumps(asdict(version), separators=(",", ":")),
         ),
     )
 

@@ -41,7 +41,8 @@ class LayerVersion:
 
 _PUT = """
     INSERT OR REPLACE INTO layer_versions
-        (account_id, region, name, number, code_sha256, document) VALUES (?, ?, ?, ?, ?, ?)
+        (account_id, region, name, number, code_sha256, code_bytes, document)
+    VALUES (?, ?, ?, ?, ?, ?, ?)
 """
 _GET = """
     SELECT document FROM layer_versions
@@ -71,7 +72,7 @@ def put_layer_version(cx: sqlite3.Connection, version: LayerVersion) -> None:
     """Writes a layer version, new or with a new revision."""
     document = json.dumps(asdict(version), separators=(",", ":"))
     key = (version.account_id, version.region, version.name, version.number)
-    cx.execute(_PUT, (*key, version.code.sha256, document))
+    cx.execute(_PUT, (*key, version.code.sha256, version.code.size_bytes, document))
 
 
 def get_layer_version(

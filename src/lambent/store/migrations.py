@@ -11,6 +11,7 @@ MIGRATIONS: tuple[str, ...] = (
         name TEXT NOT NULL,
         number INTEGER NOT NULL,        -- 0 is $LATEST
         code_sha256 TEXT NOT NULL,
+        code_bytes INTEGER NOT NULL,
         settled INTEGER NOT NULL,       -- 0 while Pending or InProgress
         document TEXT NOT NULL,         -- model.function.FunctionVersion as JSON
         PRIMARY KEY (account_id, region, name, number)
@@ -62,6 +63,7 @@ MIGRATIONS: tuple[str, ...] = (
         name TEXT NOT NULL,
         number INTEGER NOT NULL,
         code_sha256 TEXT NOT NULL,
+        code_bytes INTEGER NOT NULL,
         document TEXT NOT NULL,         -- store.layers.LayerVersion as JSON
         PRIMARY KEY (account_id, region, name, number)
     ) WITHOUT ROWID;

@@ -1,0 +1,87 @@
+"""Changes to ``$LATEST``: its code and its configuration.
+
+Both answer InProgress; the change is taken over by ``lifecycle.drain``. What was published never
+changes.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from sqlite3 import Connection
+
+from lambent.control.account import check_code_storage
+from lambent.control.answers import function_configuration
+from lambent.control.configuration import choose_architecture, configure, revised
+from lambent.control.function_layers import check_total_size
+from lambent.control.functions import uploaded_code
+from lambent.control.lifecycle import updating
+from lambent.control.locate import (
+    check_revision,
+    check_settled,
+    latest_of,
+    unqualified_function_of,
+)
+from lambent.control.plane import ControlPlane
+from lambent.control.refusals import refuse_unsupported
+from lambent.control.versions import publish
+from lambent.model.call import Call, Result
+from lambent.model.function import FunctionVersion
+from lambent.store import functions
+
+
+def update_function_code(plane: ControlPlane, call: Call) -> Result:
+    """``UpdateFunctionCode``: new code for ``$LATEST``; with ``Publish`` also a version of it.
+
+    ``DryRun`` checks everything and answers what would be, but changes nothing.
+    """
+    parameters = call.parameters
+    refuse_unsupported(parameters)
+    latest = _changeable(plane.database.connection, call)  # before a large zip is looked at
+    content = uploaded_code(parameters)
+    architecture = choose_architecture(plane, parameters.get("Architectures"), latest.architecture)
+    keep = plane.code.check if parameters.get("DryRun") else plane.code.put
+    code = keep(content, call.operation)
+
+    def change(_: Connection, version: FunctionVersion) -> FunctionVersion:
+        check_total_size(code, version.layers)
+        return replace(version, code=code, architecture=architecture)
+
+    return _update(plane, call, change)
+
+
+def update_function_configuration(plane: ControlPlane, call: Call) -> Result:
+    """``UpdateFunctionConfiguration``: the settings given; the others stay as they are."""
+    refuse_unsupported(call.parameters)
+    return _update(plane, call, lambda cx, version: configure(cx, call.parameters, version))
+
+
+def _update(
+    plane: ControlPlane,
+    call: Call,
+    change: Callable[[Connection, FunctionVersion], FunctionVersion],
+) -> Result:
+    parameters = call.parameters
+    published = None
+    with plane.database.transaction() as cx:
+        latest = _changeable(cx, call)
+        changed = change(cx, latest)
+        if parameters.get("DryRun"):
+            return Result(function_configuration(changed))
+        updated = updating(revised(plane, changed))
+        functions.put_version(cx, updated)
+        if parameters.get("Publish"):
+            published, _ = publish(cx, updated)
+        check_code_storage(cx, latest.account_id, latest.region)
+    plane.announce(updated)
+    plane.collect_code()
+    if published is None:
+        return Result(function_configuration(updated))
+    plane.announce(published)
+    return Result(function_configuration(published, qualifier=published.version))
+
+
+def _changeable(cx: Connection, call: Call) -> FunctionVersion:
+    """``$LATEST``, if no other change is under way and the caller knows its revision."""
+    latest = latest_of(cx, unqualified_function_of(call))
+    check_settled(latest)
+    check_revision(call.parameters.get("RevisionId"), latest.revision_id)
+    return latest
