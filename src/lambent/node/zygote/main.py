@@ -64,9 +64,9 @@ class Zygote:
 
 
 def _spawn_init(lifeline: int) -> None:
-    """Pid 1 of the environment: ``cat`` on a pipe only the node can close.
+    """Pid 1 of the environment: a program that reads a pipe only the node can close.
 
-    When the node closes it, or dies, ``cat`` ends and the kernel kills the whole namespace. Children
+    When the node closes it, or dies, the program ends and the kernel kills the whole namespace. Children
     nobody waits for are reaped by the kernel, because SIGCHLD stays ignored across the exec.
     """
     actions = [
@@ -74,11 +74,11 @@ def _spawn_init(lifeline: int) -> None:
         (os.POSIX_SPAWN_OPEN, 1, "/dev/null", os.O_WRONLY, 0),
         (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0),
     ]
-    os.posix_spawn("/bin/cat", ["cat"], {}, file_actions=actions)
+    os.posix_spawn(root.INIT, ["init"], {}, file_actions=actions)
 
 
 def _be_child(
-    request: "dict[str, Any]", fds: "list[int]", seccomp_filter: bytes, ahead: "frozenset[str]"
+    request: "dict[str, Any]", fds: "list[int]", seccomp_filter: bytes, ahead: runtime.Ahead
 ) -> None:
     """Isolates this process and runs the function's runtime in it. Never returns."""
     status = 1

@@ -19,5 +19,4 @@ def main() -> None:
     # The runtime client's C part reads its address when it is imported.
     os.environ["AWS_LAMBDA_RUNTIME_API"] = request["environ"]["AWS_LAMBDA_RUNTIME_API"]
     os.chdir(request["task_dir"])
-    sys.path[:0] = request["runtime_paths"]
-    runtime.run(request["environ"], request["search"], frozenset())
+    runtime.run(request["environ"], request["search"], runtime.preload(request["runtime_paths"], ()))

@@ -7,9 +7,13 @@ adds only what is its own (``/tmp``, ``/var/task``, ``/opt``, ``/proc``).
 import os
 
 from lambent.node.linux import syscalls as sys_
+from lambent.node.linux.init_program import write_init
 
 HIDDEN = "/.lambent"
 """Holds what children still need while they set themselves up; they unmount it before any foreign code."""
+
+INIT = HIDDEN + "/init"
+"""Pid 1 of every environment; see :mod:`lambent.node.linux.init_program`."""
 
 _SYSTEM = ("usr", "bin", "sbin", "lib", "lib64", "lib32", "libx32")
 _ETC = (
@@ -57,6 +61,7 @@ def build_root(root: str, binds: "dict[str, str]", code_root: str, uids: "list[i
     _bind_devices(root)
     for inside, outside in sorted(binds.items()):
         _bind(outside, root + inside)
+    write_init(root + INIT)
     _bind(code_root, root + HIDDEN + "/code")
     _bind("/proc", root + HIDDEN + "/proc", recursive=True)
     attributes = sys_.MOUNT_ATTR_RDONLY | sys_.MOUNT_ATTR_NOSUID

@@ -1,0 +1,49 @@
+"""Pid 1 of an execution environment: read standard input until it ends, then exit.
+
+That is ``cat >/dev/null``, and ``cat`` it is where there is nothing better; but a dynamically linked program costs
+each environment 0.4 MB and each cold start 0.3 ms. So for x86-64 it is an ELF file of 149 bytes.
+"""
+
+import os
+import platform
+import struct
+
+_LOAD_ADDRESS = 0x400000
+_X86_64 = bytes.fromhex(
+    "31c0"  # xor eax, eax            read(
+    "31ff"  # xor edi, edi              0,
+    "488d7424f0"  # lea rsi, [rsp-16]   buffer,
+    "ba01000000"  # mov edx, 1          1)
+    "0f05"  # syscall
+    "85c0"  # test eax, eax
+    "7fec"  # jg to the start: go on while something comes
+    "b83c000000"  # mov eax, 60       exit(
+    "31ff"  # xor edi, edi              0)
+    "0f05"  # syscall
+)
+
+
+def elf_program(code: bytes, machine: int) -> bytes:
+    """A static 64-bit little-endian ELF executable of one segment, beginning with ``code``.
+
+    Source: System V ABI, "Object Files".
+    """
+    header_bytes, segment_bytes = 64, 56
+    entry = _LOAD_ADDRESS + header_bytes + segment_bytes
+    identity = b"\x7fELF\x02\x01\x01" + bytes(9)
+    rest = (2, machine, 1, entry, header_bytes, 0, 0, header_bytes, segment_bytes, 1, 0, 0, 0)
+    header = identity + struct.pack("<HHIQQQIHHHHHH", *rest)
+    size = header_bytes + segment_bytes + len(code)
+    segment = struct.pack("<IIQQQQQQ", 1, 5, 0, _LOAD_ADDRESS, _LOAD_ADDRESS, size, size, 0x1000)
+    return header + segment + code
+
+
+def write_init(path: str) -> None:
+    """Puts the program at ``path``: ours where we have one for this machine, else a link to ``cat``."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    if platform.machine() != "x86_64":
+        os.symlink("/bin/cat", path)
+        return
+    with open(path, "wb") as file:
+        file.write(elf_program(_X86_64, 62))
+    os.chmod(path, 0o755)
