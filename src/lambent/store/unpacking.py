@@ -14,30 +14,35 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lambent.model import limits
-from lambent.model.errors import ClientFault, invalid_parameter
+from lambent.model.errors import invalid_parameter
 from lambent.store.zip_safety import CANNOT_UNZIP, Entry, check_symlink, too_large_unzipped
 
 _CHUNK = 1 << 18
 _READ_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError)
 
 
-def unpack(archive: zipfile.ZipFile, entries: Sequence[Entry], root: Path) -> int:
+def unpack(
+    archive: zipfile.ZipFile,
+    entries: Sequence[Entry],
+    root: Path,
+    *,
+    most_bytes: int = limits.UNZIPPED.value,
+) -> int:
     """Unpacks checked ``entries`` into the new directory ``root``; returns the bytes written.
 
-    Raises ``InvalidParameterValueException`` for a damaged or overflowing archive; ``root`` is then
-    gone.
+    Raises ``InvalidParameterValueException`` for a damaged archive or one that holds more than
+    ``most_bytes``; whatever is raised, ``root`` is then gone.
     """
     _make_directory(root)
     written = 0
     try:
         for entry in entries:
-            written += _place(archive, entry, root, limits.UNZIPPED.value - written)
-    except ClientFault:
-        shutil.rmtree(root)
+            written += _place(archive, entry, root, most_bytes - written)
+    except BaseException as error:
+        shutil.rmtree(root, ignore_errors=True)
+        if isinstance(error, _READ_ERRORS):
+            raise invalid_parameter(CANNOT_UNZIP) from error
         raise
-    except _READ_ERRORS as error:
-        shutil.rmtree(root)
-        raise invalid_parameter(CANNOT_UNZIP) from error
     return written
 
 

@@ -35,7 +35,7 @@ class Entry:
     @property
     def is_directory(self) -> bool:
         """Whether it is a directory, by its name's slash or by its mode."""
-        return self.info.is_dir() or stat.S_ISDIR(self.mode)
+        return self.info.filename.endswith("/") or stat.S_ISDIR(self.mode)
 
     @property
     def is_symlink(self) -> bool:
