@@ -76,6 +76,7 @@ SKIPPED_OUTPUT = {
     "RestJsonInputAndOutputWithTimestampHeaders": DATES,
     "InputAndOutputWithTimestampHeaders": DATES,
     "QueryXmlLists": "botocore looks for flattened lists under another name than the case",
+    "RestJsonInputAndOutputWithQuotedStringHeaders": "botocore splits inside quotes",
     "MediaTypeHeaderOutputBase64": JSON_VALUE,
     "XmlLists": "botocore looks for flattened lists under another name than the case",
 }

@@ -21,6 +21,7 @@ from lambent.wire import (
     router,
     rpc_v2_cbor,
 )
+from lambent.wire.content_encoding import inflate
 from lambent.wire.faults import unknown_operation
 from lambent.wire.router import Target
 from lambent.wire.sigv4_scope import parse_scope
@@ -67,7 +68,8 @@ def decode(request: HttpRequest, request_id: str, target: Target | None = None) 
     operation = _operation(target)
     if operation.has_event_stream_input or operation.has_event_stream_output:
         raise not_yet(f"{target.operation} (event streams)")
-    parameters = codec_of(target.protocol).decode_input(operation, request, target.path_params)
+    plain = inflate(operation, request)
+    parameters = codec_of(target.protocol).decode_input(operation, plain, target.path_params)
     if operation.input_shape is not None:
         validate(operation.input_shape, parameters, target.service)
     return Call(target.service, target.operation, parameters, caller_of(request, request_id))
@@ -114,7 +116,10 @@ def encode_error(target: Target | Call | None, error: AwsError, request_id: str)
         target = _target(target)
     service = target.service if target is not None else ""
     protocol = target.protocol if target is not None else "rest-json"
-    answer = codec_of(protocol).encode_error(service, error, request_id)
+    if protocol == "ec2":  # refused, but in its own words
+        answer = query.encode_ec2_error(service, error, request_id)
+    else:
+        answer = _CODECS.get(protocol, rest_json).encode_error(service, error, request_id)
     own = tuple((name, errors.one_line(value)) for name, value in error.headers.items())
     return _finish(answer, service, request_id, own)
 

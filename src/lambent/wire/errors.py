@@ -1,7 +1,6 @@
 """``AwsError`` → the answer in the caller's protocol, its members named as the error's shape names
 them."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -9,7 +8,8 @@ from typing import Any
 from lambent.model.errors import AwsError
 from lambent.wire import bindings, models
 from lambent.wire.json_values import writers
-from lambent.wire.tree_values import structure_writer
+from lambent.wire.shape_table import ShapeTable
+from lambent.wire.tree_values import Writer
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -34,7 +34,7 @@ def error_plan(service: str, code: str) -> ErrorPlan:
     if shape is None:
         return ErrorPlan(code, code, None, "message")
     spelt = [name for name in ("message", "Message") if name in shape.members]
-    wire_code = shape.metadata.get("error", {}).get("code", shape.name)
+    wire_code = _code(service, shape)
     return ErrorPlan(shape.name, wire_code, shape, spelt[0] if spelt else "message")
 
 
@@ -43,9 +43,38 @@ def _shape(model: Any, code: str) -> Any:
     for shape in model.error_shapes:
         if shape.name == code:
             return shape
-        if shape.metadata.get("error", {}).get("code") == code:
+        if _code(model.service_name, shape) == code:
             by_code = by_code or shape
     return by_code
+
+
+def _code(service: str, shape: Any) -> str:
+    found: str = shape.metadata.get("error", {}).get("code", shape.name)
+    return (
+        f"{_SQS_PREFIX}{_SQS_CODES.get(found, found)}"
+        if service == "sqs" and found in _SQS
+        else found
+    )
+
+
+# AWS: the codes of SQS's query days, which clients still test for; botocore's model lost them.
+# Source: the awsQueryError traits of SQS's Smithy model.
+_SQS_PREFIX = "AWS.SimpleQueueService."
+_SQS_CODES = {"QueueDoesNotExist": "NonExistentQueue"}
+_SQS = frozenset(
+    {
+        "BatchEntryIdsNotDistinct",
+        "BatchRequestTooLong",
+        "EmptyBatchRequest",
+        "InvalidBatchEntryId",
+        "MessageNotInflight",
+        "PurgeQueueInProgress",
+        "QueueDeletedRecently",
+        "QueueDoesNotExist",
+        "TooManyEntriesInBatchRequest",
+        "UnsupportedOperation",
+    }
+)
 
 
 def members(plan: ErrorPlan, error: AwsError) -> dict[str, Any]:
@@ -70,19 +99,32 @@ def query_error(plan: ErrorPlan, model: Any, error: AwsError) -> Headers:
     return (("x-amzn-query-error", one_line(f"{plan.code};{error.fault}")),)
 
 
-def json_members(service: str, plan: ErrorPlan, error: AwsError) -> dict[str, Any]:
-    """The error's members as JSON values, by their names on the wire."""
+def wire_members(
+    plan: ErrorPlan, error: AwsError, table: ShapeTable[Writer | None] | None
+) -> dict[str, Any]:
+    """The error's body members, written by ``table``, by their names on the wire.
+
+    The message is among them even where the shape forgot it, as CloudWatch Logs' errors do.
+    """
     found = members(plan, error)
-    return found if plan.shape is None else _writer(service, plan.name)(found)
+    if plan.shape is None or table is None:
+        return found
+    shape, outside = plan.shape, bindings.output_plan(plan.shape).outside
+    written = {plan.message_member: error.message}
+    for name, value in found.items():
+        if name in shape.members and name not in outside:
+            member = shape.members[name]
+            write = table.of(member)
+            written[member.serialization.get("name", name)] = (
+                value if write is None else write(value)
+            )
+    return written
 
 
-@lru_cache(maxsize=4096)
-def _writer(service: str, name: str) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    shape = error_plan(service, name).shape
-    inside = [name for name in shape.members if name not in bindings.output_plan(shape).outside]
-    write = structure_writer(shape, writers(models.service_model(service)), inside)
-    known = frozenset(inside)
-    return lambda found: write({name: item for name, item in found.items() if name in known})
+def json_members(service: str, plan: ErrorPlan, error: AwsError) -> dict[str, Any]:
+    """The error's body members as JSON values."""
+    model = models.service_model(service) if service else None
+    return wire_members(plan, error, writers(model) if model is not None else None)
 
 
 def one_line(text: str) -> str:

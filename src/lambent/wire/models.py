@@ -68,17 +68,23 @@ def _loader() -> Any:
     return Loader()
 
 
-@cache
+_loaded: dict[str, Any] = {}
+
+
 def service_model(service: str) -> Any:
     """The ``ServiceModel`` of ``service`` (botocore's name), or None when botocore knows no such
-    service."""
+    service. Only models are kept: names come from clients, so misses must not pile up.
+    """
+    model = _loaded.get(service)
+    if model is not None:
+        return model
     if not service.replace("-", "").isalnum() or not service.isascii():
         return None  # what a client sends must never reach the file system as a path
     try:
         data = _loader().load_service_model(service, "service-2")
     except (UnknownServiceError, DataNotFoundError):
         return None
-    return ServiceModel(data, service_name=service)
+    return _loaded.setdefault(service, ServiceModel(data, service_name=service))
 
 
 def operation_model(service: str, operation: str) -> Any:
@@ -99,7 +105,6 @@ def protocols_of(model: Any) -> tuple[str, ...]:
     return (default, *(name for name in metadata.get("protocols", ()) if name != default))
 
 
-@cache
 def service_for_signing_name(name: str) -> str | None:
     """botocore's service for the service part of a SigV4 scope, None when there is none."""
     service = SERVICE_BY_SIGNING_NAME.get(name, name)

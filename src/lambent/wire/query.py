@@ -194,6 +194,17 @@ def encode_error(service: str, error: AwsError, request_id: str) -> HttpResponse
     return HttpResponse(error.status, _XML, body.encode())
 
 
+def encode_ec2_error(service: str, error: AwsError, request_id: str) -> HttpResponse:
+    """``<Response>`` with its list of errors, as EC2's dialect of the protocol has it."""
+    del service
+    body = (
+        f"<Response><Errors><Error><Code>{escape(error.code)}</Code>"
+        f"<Message>{escape(error.message)}</Message></Error></Errors>"
+        f"<RequestID>{escape(request_id)}</RequestID></Response>"
+    )
+    return HttpResponse(error.status, _XML, body.encode())
+
+
 def error_element(model: Any, service: str, error: AwsError) -> str:
     """``<Error>`` as the query and most REST-XML services write it."""
     plan = errors.error_plan(service, error.code)

@@ -96,13 +96,8 @@ def encode_error(service: str, error: AwsError, request_id: str) -> HttpResponse
     del request_id
     plan = errors.error_plan(service, error.code)
     model = models.service_model(service) if service else None
-    body: dict[str, Any] = {"__type": plan.name}
-    found = errors.members(plan, error)
-    if plan.shape is None:
-        body.update(found)
-    else:
-        write = _writers(model).of(plan.shape)
-        body.update(write(found) if write is not None else found)
+    table = _writers(model) if model is not None else None
+    body = {"__type": plan.name, **errors.wire_members(plan, error, table)}
     headers = (*_HEADERS, *errors.query_error(plan, model, error))
     return HttpResponse(error.status, headers, cbor2.dumps(body))
 

@@ -103,7 +103,7 @@ def canonical_request(request: HttpRequest, scope: CredentialScope) -> str:
 def _canonical_path(path: str, service: str) -> str:
     # AWS: S3 signs the path as it is sent; the others normalise it and encode it once more.
     if service in ("s3", "s3-object-lambda", "s3express"):
-        return quote(unquote(path), safe="/~")
+        return path or "/"
     return quote(_normalized(path), safe="/~")
 
 
@@ -216,7 +216,7 @@ def _signed_at(request: HttpRequest, scope: CredentialScope, presigned: bool) ->
     if presigned:
         text = presigned_parameters(request.query)["X-Amz-Date"]
     else:
-        text = request.headers.get("x-amz-date") or request.headers["date"]
+        text = request.headers.get("x-amz-date") or request.headers.get("date", "")
     try:
         moment = _parse_date(text)
     except ValueError:

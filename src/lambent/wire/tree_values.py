@@ -86,9 +86,13 @@ def structure_reader(shape: Shape, table: ShapeTable[Reader], names: Iterable[st
         if depth > MAX_DEPTH:
             raise too_deep()
         if not members:
-            for name in wanted:
-                member = shape.members[name]
-                members[member.serialization.get("name", name)] = (name, table.of(member))
+            known_members = {name: shape.members[name] for name in wanted}
+            members.update(
+                {
+                    member.serialization.get("name", name): (name, table.of(member))
+                    for name, member in known_members.items()
+                }
+            )
         found = {}
         for key, item in value.items():
             known = members.get(key)
@@ -184,9 +188,13 @@ def structure_writer(
 
     def write(value: Mapping[str, Any]) -> dict[str, Any]:
         if not members:
-            for name in wanted:
-                member = shape.members[name]
-                members[name] = (member.serialization.get("name", name), table.of(member))
+            known_members = {name: shape.members[name] for name in wanted}
+            members.update(
+                {
+                    name: (member.serialization.get("name", name), table.of(member))
+                    for name, member in known_members.items()
+                }
+            )
         written = {}
         for name, item in value.items():
             if item is None:
