@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 _MIB = 1024 * 1024
+_PREFIX = "lambent-"
 _CONTROLLERS = ("memory", "cpu", "pids")
 
 
@@ -36,11 +37,25 @@ class CgroupLayout:
     def remove(self) -> None:
         """Removes our directories; environments must be gone."""
         for directory in filter(None, (self.v2, *self.v1.values())):
-            with suppress(OSError):
-                for child in os.scandir(directory):
-                    if child.is_dir():
-                        os.rmdir(child.path)
-                os.rmdir(directory)
+            _remove_tree(directory)
+
+
+def _remove_tree(directory: str) -> None:
+    """Removes a group and the groups in it, as far as nobody lives there."""
+    with suppress(OSError):
+        for child in os.scandir(directory):
+            if child.is_dir():
+                os.rmdir(child.path)
+        os.rmdir(directory)
+
+
+def _remove_leftovers(parent: str) -> None:
+    """Removes groups of platforms that were killed: their environments died with them, these stay."""
+    with suppress(OSError):
+        for entry in os.scandir(parent):
+            pid = entry.name.removeprefix(_PREFIX)
+            if pid != entry.name and pid.isdecimal() and not os.path.exists(f"/proc/{pid}"):
+                _remove_tree(entry.path)
 
 
 def _mounts(text: str) -> "tuple[str | None, dict[str, str]]":
@@ -66,17 +81,22 @@ def _own_paths(text: str) -> "dict[str, str]":
     return paths
 
 
-def prepare_layout(name: str) -> CgroupLayout:
-    """Makes ``name`` under our own place in every hierarchy we may write to.
+def prepare_layout() -> CgroupLayout:
+    """Makes ``lambent-PID`` under our own place in every hierarchy we may write to, and removes what
+
+    platforms that were killed left there.
 
     Where nothing is writable (an unprivileged user without delegation) the layout is empty.
     """
+    name = f"{_PREFIX}{os.getpid()}"
     v2_mount, v1_mounts = _mounts(_read("/proc/mounts"))
     own = _own_paths(_read("/proc/self/cgroup"))
     v2, controllers = _prepare_v2(v2_mount, own.get("", "/"), name) if v2_mount else (None, set())
     v1 = {}
     for controller, target in v1_mounts.items():
-        directory = f"{target}{own.get(controller, '/').rstrip('/')}/{name}"
+        parent = target + own.get(controller, "/").rstrip("/")
+        _remove_leftovers(parent)
+        directory = f"{parent}/{name}"
         if controller not in controllers and _make(directory):
             v1[controller] = directory
     return CgroupLayout(v2, frozenset(controllers), v1)
@@ -86,6 +106,7 @@ def _prepare_v2(mount: str, own: str, name: str) -> "tuple[str | None, set[str]]
     # A group with processes cannot hand controllers to children, so root works under the top; a
     # user with a delegated group makes room by moving itself to a leaf.
     parent = mount if os.geteuid() == 0 else mount + own.rstrip("/")
+    _remove_leftovers(parent)
     directory = f"{parent}/{name}"
     if not _make(directory):
         return None, set()

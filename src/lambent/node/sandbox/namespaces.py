@@ -7,6 +7,7 @@ of its namespace reads it, and the kernel kills the rest.
 
 import asyncio
 import os
+import signal
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
@@ -14,13 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from lambent.node.linux.cgroups import Cgroup, CgroupLayout, prepare_layout
+from lambent.node.linux.procfs import first_child, peak_resident_bytes
 from lambent.node.runtimes import Interpreter, choose_interpreter
 from lambent.node.sandbox.contract import ExitStatus, Launch, SandboxError
 from lambent.node.sandbox.zygote_client import RUNTIME_API_PORT, RUNTIME_PATH, ZygoteClient
 from lambent.node.zygote.root import FIRST_UID, HIDDEN
+from lambent.node.zygote.rootless import INSIDE_UID
 
 MAX_PIDS = 1024
 """AWS: processes and threads of an environment. Source: "Lambda quotas"."""
+_NO_CGROUPS = (
+    "not limited, for want of a cgroup to do it in. Run as root, or in a delegated one: "
+    "systemd-run --user --scope -p Delegate=yes lambent up"
+)
 _SETUP_DEADLINE_S = 10.0
 _REMOVE_RETRY_S = 0.005
 _REMOVE_TRIES = 400
@@ -34,6 +41,9 @@ class NamespaceSandbox:
         self._slot = slot
         self._cgroup = cgroup
         self._lifeline = self._pidfd = -1
+        self._control: socket.socket | None = None
+        self._reported: ExitStatus | None = None
+        self._group = 0
         self._oom_killed: bool | None = None
         self._peak_bytes = 0
         self.stdout_fd = self.telemetry_fd = -1
@@ -51,13 +61,33 @@ class NamespaceSandbox:
 
     def freeze(self) -> None:
         """Stops all processes of the environment."""
-        if self._pidfd >= 0:
+        if self._pidfd < 0:
+            return
+        if self._cgroup.can_freeze:
             self._cgroup.freeze()
+        else:
+            self._signal_group(signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Lets them go on."""
-        if self._pidfd >= 0:
+        if self._pidfd < 0:
+            return
+        if self._cgroup.can_freeze:
             self._cgroup.thaw()
+        else:
+            self._signal_group(signal.SIGCONT)
+
+    def _signal_group(self, number: int) -> None:
+        """Freezing where there is no cgroup to freeze: the runtime's process group."""
+        if self._runtime_pid():
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._runtime_pid(), number)
+
+    def _runtime_pid(self) -> int:
+        """Without root the runtime is the child of the process we know, and leads a group."""
+        if not self._group:
+            self._group = first_child(self.pid)
+        return self._group
 
     def kill(self) -> None:
         """Ends every process of the environment; ``exited`` follows."""
@@ -65,10 +95,16 @@ class NamespaceSandbox:
             os.close(self._lifeline)
             self._lifeline = -1
             self._cgroup.kill()
+            if self._backend.rootless and self._pidfd >= 0:
+                with suppress(ProcessLookupError):
+                    signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def memory_peak_bytes(self) -> int:
-        """The most memory it ever used, from its cgroup."""
-        return self._cgroup.memory_peak_bytes() if self._pidfd >= 0 else self._peak_bytes
+        """The most memory it ever used, from its cgroup; without one, the runtime process's own."""
+        if self._pidfd >= 0:
+            peak_bytes = self._cgroup.memory_peak_bytes()
+            self._peak_bytes = peak_bytes or peak_resident_bytes(self._runtime_pid())
+        return self._peak_bytes
 
     def oom_killed(self) -> bool:
         """Whether the kernel killed in it for want of memory."""
@@ -78,15 +114,41 @@ class NamespaceSandbox:
         """The runtime ended: whatever it left running ends too, and everything is given back."""
         asyncio.get_running_loop().remove_reader(self._pidfd)
         info = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
+        self._read_control()
         self._oom_killed = self._cgroup.oom_kills() > 0
-        self._peak_bytes = self._cgroup.memory_peak_bytes()
+        self._peak_bytes = self._cgroup.memory_peak_bytes() or self._peak_bytes
         self.kill()
         os.close(self._pidfd)
         self._pidfd = -1
         self._cgroup.close()
         self._remove_cgroup(_REMOVE_TRIES)
         if not self.exited.done():
-            self.exited.set_result(_exit_status(info))
+            self.exited.set_result(self._reported or _exit_status(info))
+
+    def listen_to(self, control: socket.socket) -> None:
+        """Keeps the child's control socket: its set-up failing, or how its runtime ended, comes there."""
+        self._control = control
+        asyncio.get_running_loop().add_reader(control, self._read_control)
+
+    def _read_control(self) -> None:
+        control = self._control
+        if control is None:
+            return
+        with suppress(BlockingIOError):
+            data = b""
+            with suppress(ConnectionError):
+                data = control.recv(4096)
+            if data.startswith(b"exit "):
+                code, number = data.split()[1:]
+                self._reported = ExitStatus(int(code), int(number))
+            elif data:
+                asyncio.get_running_loop().call_exception_handler(
+                    {"message": f"environment set-up: {data.decode(errors='replace')}"}
+                )
+        if not data or self._pidfd < 0:
+            asyncio.get_running_loop().remove_reader(control)
+            control.close()
+            self._control = None
 
     def _remove_cgroup(self, tries: int) -> None:
         if self._cgroup.remove() or tries == 0:
@@ -123,19 +185,20 @@ class NamespaceBackend:
         self._run_dir = run_dir
         self._endpoint_port = endpoint_port
         self._slots = list(range(max_environments - 1, -1, -1))
-        self._uids = [FIRST_UID + n for n in range(max_environments)]
+        self.rootless = os.geteuid() != 0
+        # An ordinary user has no other ids to give: inside its namespace it is root, then a mere 1000.
+        self._uids = [0 if self.rootless else FIRST_UID + n for n in range(max_environments)]
         self._live = 0
         self._zygotes: dict[str, ZygoteClient] = {}
         self._opening = asyncio.Lock()
         self._layout = CgroupLayout(None, frozenset())
-        self._name = f"lambent-{os.getpid()}"
 
     async def open(self) -> None:
         """Finds out what the host allows and warms the zygote of the platform's own interpreter.
 
         Raises SandboxError with the reason where namespaces cannot be made.
         """
-        self._layout = prepare_layout(self._name)
+        self._layout = prepare_layout()
         try:
             await self._zygote(self._interpreters[-1])
         except SandboxError:
@@ -167,7 +230,8 @@ class NamespaceBackend:
             "root": str(root),
             "binds": binds,
             "code_root": str(self._code_root),
-            "uids": self._uids,
+            "uids": [INSIDE_UID] if self.rootless else self._uids,
+            "rootless": self.rootless,
             "runtime_paths": [RUNTIME_PATH],
         }
 
@@ -249,6 +313,7 @@ class NamespaceBackend:
         sandbox.stdout_fd, sandbox.telemetry_fd = stdout, telemetry
         try:
             sandbox.runtime_api, sandbox.endpoint = await _receive_sockets(control)
+            sandbox.listen_to(control)
         except BaseException:
             control.close()
             sandbox.kill()
@@ -284,18 +349,18 @@ class NamespaceBackend:
         namespaces = dict.fromkeys(("mount", "pid", "network", "ipc", "uts"), True)
         limits = {f"{c}_limit": layout.has(c) for c in ("memory", "cpu", "pids")}
         missing = [c for c in ("memory", "cpu", "pids") if not layout.has(c)]
-        notices = [f"No cgroup controller for {c}: it is not limited." for c in missing]
+        notices = [f"{', '.join(missing)}: {_NO_CGROUPS}"] if missing else []
         return {
             "kind": "namespaces",
             "isolation": {
                 **namespaces,
-                "user": False,
+                "user": self.rootless,
                 "read_only_root": True,
                 "seccomp": True,
                 "unprivileged_uid": True,
                 "cgroup": layout.version,
                 **limits,
-                "freeze": layout.v2 is not None,
+                "freeze": True,
             },
             "notices": notices,
         }
@@ -322,21 +387,5 @@ async def _receive_sockets(control: socket.socket) -> tuple[socket.socket, socke
     data, fds, _, _ = socket.recv_fds(control, 4096, 2)
     if len(fds) != 2:
         raise SandboxError(data.decode(errors="replace") or "the environment died while it started")
-    _watch_setup(control)
     runtime_api, endpoint = (socket.socket(fileno=fd) for fd in fds)
     return runtime_api, endpoint
-
-
-def _watch_setup(control: socket.socket) -> None:
-    """Keeps the control socket until the child closes it; what it says then is its set-up failing."""
-    loop = asyncio.get_running_loop()
-
-    def on_readable() -> None:
-        with suppress(OSError):
-            data = control.recv(4096)
-            if data:
-                loop.call_exception_handler({"message": f"environment set-up: {data.decode()}"})
-        loop.remove_reader(control)
-        control.close()
-
-    loop.add_reader(control, on_readable)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lambent.node.linux.procfs import peak_resident_bytes
 from lambent.node.runtimes import Interpreter, choose_interpreter
 from lambent.node.sandbox.contract import ExitStatus, Launch, SandboxError
 
@@ -21,7 +22,6 @@ _BOOT = (
     "import sys; sys.path.insert(0, sys.argv.pop()); "
     "from lambent.node.zygote.plain import main; sys.path.pop(0); main()"
 )
-_KIB = 1024
 _NOTICE = (
     "Functions run as plain processes: they can read this user's files and reach its "
     "network, and neither memory nor /tmp is limited. Run only code you trust."
@@ -80,10 +80,7 @@ class ProcessSandbox:
 
     def memory_peak_bytes(self) -> int:
         """The runtime process's high-water mark; 0 where the host does not tell."""
-        with suppress(OSError, ValueError), open(f"/proc/{self.pid}/status") as file:
-            for line in file:
-                if line.startswith("VmHWM:"):
-                    self._peak_bytes = int(line.split()[1]) * _KIB
+        self._peak_bytes = peak_resident_bytes(self.pid) or self._peak_bytes
         return self._peak_bytes
 
     def oom_killed(self) -> bool:

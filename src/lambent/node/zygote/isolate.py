@@ -12,6 +12,8 @@ from lambent.node.zygote.root import HIDDEN
 _SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _SIGKILL = 9
 TELEMETRY_FD = 3
+_MAX_PROCESSES = 1024
+"""AWS: 1,024 processes and threads. Source: "Lambda quotas"."""
 _MAX_OPEN_FILES = 1024
 """AWS: 1,024 file descriptors per environment. Source: "Lambda quotas"."""
 
@@ -62,6 +64,11 @@ def keep_only(stdout: int, telemetry: int) -> None:
     os.dup2(first, 1)
     os.dup2(first, 2)
     os.closerange(TELEMETRY_FD + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+
+
+def limit_processes() -> None:
+    """For want of a cgroup: what this user may run inside its own user namespace (Linux 5.14)."""
+    resource.setrlimit(resource.RLIMIT_NPROC, (_MAX_PROCESSES, _MAX_PROCESSES))
 
 
 def limit_resources() -> None:

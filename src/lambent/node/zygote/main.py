@@ -16,7 +16,7 @@ from typing import Any
 
 from lambent.node.linux import seccomp
 from lambent.node.linux import syscalls as sys_
-from lambent.node.zygote import isolate, root, runtime
+from lambent.node.zygote import isolate, root, rootless, runtime
 
 _MAX_MESSAGE_BYTES = 256 * 1024
 _MAX_FDS = 16
@@ -28,6 +28,9 @@ class Zygote:
 
     def __init__(self, node: socket.socket, setup: "dict[str, Any]") -> None:
         self.node = node
+        self.rootless = bool(setup["rootless"])
+        if self.rootless:
+            rootless.enter_user_namespace(0)
         sys_.unshare(sys_.CLONE_NEWNS)
         root.build_root(setup["root"], setup["binds"], setup["code_root"], setup["uids"])
         self.pid_namespace = os.open(f"{root.HIDDEN}/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
@@ -53,13 +56,17 @@ class Zygote:
 
     def _start(self, request: "dict[str, Any]", fds: "list[int]") -> int:
         """One environment: its pid 1, which lives as long as the node holds the lifeline, and its runtime."""
-        sys_.setns(self.pid_namespace, sys_.CLONE_NEWPID)
-        sys_.unshare(sys_.CLONE_NEWPID)
-        _spawn_init(fds[3])
+        flags = _OWN_NAMESPACES | sys_.CLONE_PARENT
+        if self.rootless:
+            flags |= sys_.CLONE_NEWPID
+        else:
+            sys_.setns(self.pid_namespace, sys_.CLONE_NEWPID)
+            sys_.unshare(sys_.CLONE_NEWPID)
+            _spawn_init(fds[3])
         cgroup_fd = fds[4] if request["v2"] else -1
-        pid = sys_.fork(_OWN_NAMESPACES | sys_.CLONE_PARENT, cgroup_fd)
+        pid = sys_.fork(flags, cgroup_fd)
         if pid == 0:
-            _be_child(request, fds, self.filter, self.ahead)
+            _be_child(self, request, fds)
         return pid
 
 
@@ -77,19 +84,17 @@ def _spawn_init(lifeline: int) -> None:
     os.posix_spawn(root.INIT, ["init"], {}, file_actions=actions)
 
 
-def _be_child(
-    request: "dict[str, Any]", fds: "list[int]", seccomp_filter: bytes, ahead: runtime.Ahead
-) -> None:
+def _be_child(zygote: Zygote, request: "dict[str, Any]", fds: "list[int]") -> None:
     """Isolates this process and runs the function's runtime in it. Never returns."""
     status = 1
     control = socket.socket(fileno=fds[0])
     try:
         try:
-            _isolate(request, fds, control, seccomp_filter)
+            _isolate(zygote, request, fds, control)
         except OSError as error:
             control.send(f"error {error}".encode())
             os._exit(1)
-        runtime.run(request["environ"], request["search"], ahead)
+        runtime.run(request["environ"], request["search"], zygote.ahead)
         status = 0
     except SystemExit as error:
         status = _exit_status(error)
@@ -111,7 +116,7 @@ def _exit_status(error: SystemExit) -> int:
 
 
 def _isolate(
-    request: "dict[str, Any]", fds: "list[int]", control: socket.socket, seccomp_filter: bytes
+    zygote: Zygote, request: "dict[str, Any]", fds: "list[int]", control: socket.socket
 ) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     isolate.enter_cgroups(fds[5 if request["v2"] else 4 :])
@@ -120,10 +125,19 @@ def _isolate(
     isolate.mount_own(request["task_dir"], request["opt_dir"], request["tmp_mib"], request["uid"])
     os.chdir("/var/task")
     isolate.limit_resources()
-    sys_.drop_capabilities_bounding()
-    isolate.become(request["uid"])
+    if zygote.rootless:
+        runtime_pid = os.fork()
+        if runtime_pid:
+            rootless.stand_guard(runtime_pid, control)
+        os.setsid()
+        rootless.enter_user_namespace(rootless.INSIDE_UID)
+        isolate.limit_processes()
+        sys_.drop_capabilities_bounding()
+    else:
+        sys_.drop_capabilities_bounding()
+        isolate.become(request["uid"])
     sys_.drop_capabilities()
-    isolate.lock_down(seccomp_filter)
+    isolate.lock_down(zygote.filter)
     control.detach()
     isolate.keep_only(fds[1], fds[2])
 

@@ -19,4 +19,6 @@ def main() -> None:
     # The runtime client's C part reads its address when it is imported.
     os.environ["AWS_LAMBDA_RUNTIME_API"] = request["environ"]["AWS_LAMBDA_RUNTIME_API"]
     os.chdir(request["task_dir"])
-    runtime.run(request["environ"], request["search"], runtime.preload(request["runtime_paths"], ()))
+    runtime.run(
+        request["environ"], request["search"], runtime.preload(request["runtime_paths"], ())
+    )

@@ -1,0 +1,48 @@
+"""Isolation for an ordinary user: everything happens inside a user namespace of that user's own.
+
+Without rights over the host's pid namespace the zygote cannot come back from a new one, so here pid 1 is a fork
+of the zygote: it sets the environment up, forks the runtime, reaps what is left to it, and tells the
+node how the runtime ended.
+"""
+
+import os
+import signal
+import socket
+
+from lambent.node.linux import syscalls as sys_
+
+INSIDE_UID = 1000
+"""What a function sees as its user id; outside it is the user who runs the platform."""
+
+
+def enter_user_namespace(inside_uid: int) -> None:
+    """A new user namespace in which this user is ``inside_uid`` and nobody else exists."""
+    uid, gid = os.getuid(), os.getgid()
+    sys_.unshare(sys_.CLONE_NEWUSER)
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{inside_uid} {uid} 1"),
+        ("gid_map", f"{inside_uid} {gid} 1"),
+    ):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(text)
+
+
+def stand_guard(runtime_pid: int, control: socket.socket) -> None:
+    """Pid 1's life: reap until the runtime is gone, tell how it ended, and end the namespace.
+
+    Never returns. SIGKILL from the node, or the node's death, ends it earlier.
+    """
+    sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGKILL)
+    sys_.drop_capabilities_bounding()
+    sys_.drop_capabilities()
+    os.dup2(control.fileno(), 3)
+    os.closerange(4, 65536)
+    while True:
+        pid, status = os.wait()
+        if pid == runtime_pid:
+            break
+    code = os.waitstatus_to_exitcode(status)
+    text = f"exit {max(code, 0)} {max(-code, 0)}"
+    socket.socket(fileno=3).send(text.encode())
+    os._exit(0)
