@@ -79,7 +79,7 @@ def caller_of(request: HttpRequest, request_id: str) -> Caller:
     """Who calls, as the request claims: an access key of 12 digits names the account."""
     scope = parse_scope(request)
     host = request.headers.get("host", "127.0.0.1:4566")
-    scheme = request.headers.get("x-forwarded-proto", "http")
+    scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else "http"
     endpoint = f"{scheme}://{host}"
     if scope is None:
         return Caller(DEFAULT_ACCOUNT, DEFAULT_REGION, request_id, endpoint=endpoint)

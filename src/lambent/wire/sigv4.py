@@ -16,6 +16,16 @@ from lambent.model.errors import ClientFault
 from lambent.model.http import HttpRequest
 from lambent.wire.sigv4_scope import CredentialScope, parse_scope, presigned_parameters
 
+__all__ = [
+    "CredentialScope",
+    "canonical_request",
+    "parse_scope",
+    "require_scope",
+    "signature",
+    "signing_key",
+    "verify",
+]
+
 ALGORITHM = "AWS4-HMAC-SHA256"
 MAX_SKEW = timedelta(minutes=15)
 """AWS: a header-signed request is good for 15 minutes around its date."""

@@ -6,14 +6,14 @@
 members; the values of sensitive shapes are never repeated.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cache
 from typing import Any
 
 from lambent.model.errors import ClientFault
 from lambent.wire import timestamps
-from lambent.wire.constraints import NOT_NULL, constraints
+from lambent.wire.constraints import NOT_NULL, Constraint, constraints
 from lambent.wire.models import Shape
 from lambent.wire.shape_table import ShapeTable
 
@@ -87,31 +87,32 @@ def _structure_check(shape: Shape, table: ShapeTable[Check]) -> Check:
 
     def check(value: Any, path: str, problems: list[str]) -> None:
         if not members:
-            for name, member in shape.members.items():
-                free = _is_free(member) or (name == "Runtime" and member.name == "Runtime")
-                members[name] = (_lowered(name), None if free else table.of(member))
+            members.update(_member_checks(shape, table))
+        prefix = f"{path}." if path else ""
         for name in required:
             if name not in value:
-                at = f"{path}{members[name][0]}"
+                at = f"{prefix}{members[name][0]}"
                 problems.append(f"Value null at '{at}' failed to satisfy constraint: {NOT_NULL}")
         for name, item in value.items():
             known = members.get(name)
             if known is not None and known[1] is not None:
-                known[1](item, f"{path}{known[0]}", problems)
+                known[1](item, f"{prefix}{known[0]}", problems)
 
-    def check_nested(value: Any, path: str, problems: list[str]) -> None:
-        check(value, f"{path}." if path else "", problems)
+    return check
 
-    return check_nested
+
+def _member_checks(shape: Shape, table: ShapeTable[Check]) -> dict[str, tuple[str, Check | None]]:
+    """Each member's name in a path and its check; Lambda's ``Runtime`` has one of its own."""
+    found: dict[str, tuple[str, Check | None]] = {}
+    for name, member in shape.members.items():
+        free = _is_free(member) or (name == "Runtime" and member.name == "Runtime")
+        found[name] = (name[:1].lower() + name[1:], None if free else table.of(member))
+    return found
 
 
 def _is_free(shape: Shape) -> bool:
     """No value of this shape can be wrong."""
     return shape.type_name not in ("structure", "list", "map") and not constraints(shape)
-
-
-def _lowered(name: str) -> str:
-    return name[:1].lower() + name[1:]
 
 
 def _scalar_check(shape: Shape) -> Check:
@@ -141,7 +142,7 @@ def _list_check(shape: Shape, table: ShapeTable[Check]) -> Check:
             for at, item in enumerate(value, 1):
                 if item is not None:
                     check_member(item, f"{path}.{at}.member", problems)
-        elif any(item is None or not all(holds(item) for holds, _ in wanted) for item in value):
+        elif None in value or not _all_hold(wanted, value):
             problems.append(
                 f"{shown(value)} at '{path}' failed to satisfy constraint: "
                 f"Member must satisfy constraint: [{texts}]"
@@ -158,26 +159,30 @@ def _map_check(shape: Shape, table: ShapeTable[Check]) -> Check:
     nested = member.type_name in ("structure", "list", "map")
     wanted = () if nested else constraints(member)
 
+    def report(value: Any, path: str, what: str, broken: tuple[Constraint, ...]) -> str:
+        texts = ", ".join(text for _, text in broken)
+        return (
+            f"{shown(value)} at '{path}' failed to satisfy constraint: "
+            f"{what} must satisfy constraint: [{texts}]"
+        )
+
     def check(value: Any, path: str, problems: list[str]) -> None:
         own(value, path, problems)
-        where = (
-            f"{shown(value)} at '{path}' failed to satisfy constraint:" if problems or value else ""
-        )
-        if keys and not all(holds(key) for key in value for holds, _ in keys):
-            texts = ", ".join(text for _, text in keys)
-            problems.append(f"{where} Map keys must satisfy constraint: [{texts}]")
+        if not _all_hold(keys, value):
+            problems.append(report(value, path, "Map keys", keys))
         if nested:
             check_member = table.of(member)
             for key, item in value.items():
                 if item is not None:
                     check_member(item, f"{path}.{key}.member", problems)
-        elif wanted and not all(
-            holds(item) for item in value.values() if item is not None for holds, _ in wanted
-        ):
-            texts = ", ".join(text for _, text in wanted)
-            problems.append(f"{where} Map value must satisfy constraint: [{texts}]")
+        elif not _all_hold(wanted, (item for item in value.values() if item is not None)):
+            problems.append(report(value, path, "Map value", wanted))
 
     return check
+
+
+def _all_hold(wanted: tuple[Constraint, ...], values: Iterable[Any]) -> bool:
+    return not wanted or all(holds(value) for value in values for holds, _ in wanted)
 
 
 def _presenter(shape: Shape) -> Callable[[Any], str]:
