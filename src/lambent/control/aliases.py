@@ -173,9 +173,18 @@ def _check_routing(cx: sqlite3.Connection, function: FunctionName, alias: Alias)
             f"Invalid function version {first}. Function version {first} is already included in "
             "routing configuration."
         )
-    if LATEST in {first, second}:
+    if first == LATEST:
         raise invalid_parameter(
             "$LATEST is not supported for an alias pointing to more than 1 version"
+        )
+    if not second.isdigit():
+        raise ClientFault(
+            "ValidationException",
+            f"1 validation error detected: Value '{{{second}={alias.additional_weight}}}' at "
+            "'routingConfig.additionalVersionWeights' failed to satisfy constraint: Map keys must "
+            "satisfy constraint: [Member must have length less than or equal to 1024, Member must "
+            "have length greater than or equal to 1, Member must satisfy regular expression "
+            "pattern: [0-9]+, Member must not be null]",
         )
     if functions.get_version(cx, function, second) is None:
         raise function_not_found(f"{function.function_arn}:{second}")

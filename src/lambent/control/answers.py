@@ -36,7 +36,7 @@ def function_configuration(
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": version.log_group},
     }
-    if version.environment:
+    if version.environment_given:
         output["Environment"] = {"Variables": dict(version.environment)}
     if version.layers:
         output["Layers"] = [

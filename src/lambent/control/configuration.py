@@ -61,7 +61,9 @@ def configure(
     if parameters.get("EphemeralStorage") is not None:
         changes["ephemeral_storage_mib"] = parameters["EphemeralStorage"]["Size"]
     if parameters.get("Environment") is not None:
-        changes["environment"] = check_variables(parameters["Environment"].get("Variables") or {})
+        variables = parameters["Environment"].get("Variables")
+        changes["environment"] = check_variables(variables or {})
+        changes["environment_given"] = variables is not None
     if parameters.get("Layers") is not None:
         arns = parameters["Layers"]
         changes["layers"] = resolve_layers(cx, arns, base.account_id, base.region)

@@ -41,6 +41,11 @@ def updating(version: FunctionVersion) -> FunctionVersion:
     )
 
 
+def is_settled(version: FunctionVersion) -> bool:
+    """Whether no creation or update of the version is under way."""
+    return version.state != "Pending" and version.last_update_status != "InProgress"
+
+
 def activate(plane: ControlPlane, function_arn: str, version: str) -> None:
     """Finishes the creation or update of a version: its code and layers stand, or it has failed.
 
@@ -49,7 +54,7 @@ def activate(plane: ControlPlane, function_arn: str, version: str) -> None:
     *_, region, account_id, _, name = function_arn.split(":")
     function = FunctionName(account_id, region, name)
     found = functions.get_version(plane.database.connection, function, version)
-    if found is None or _is_settled(found):
+    if found is None or is_settled(found):
         return
     try:
         plane.code.task_dir(found.code.sha256)
@@ -76,10 +81,6 @@ def recover(plane: ControlPlane) -> None:
         plane.pending_work.append(WorkItem(version.function_arn, version.version))
     drain(plane)
     plane.collect_code(at_start=True)
-
-
-def _is_settled(version: FunctionVersion) -> bool:
-    return version.state != "Pending" and version.last_update_status != "InProgress"
 
 
 def _succeeded(version: FunctionVersion) -> FunctionVersion:

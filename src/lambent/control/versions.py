@@ -9,7 +9,7 @@ from dataclasses import replace
 from lambent.control import paging
 from lambent.control.account import check_code_storage
 from lambent.control.answers import code_sha256, function_configuration, listed_configuration
-from lambent.control.lifecycle import pending
+from lambent.control.lifecycle import is_settled, pending
 from lambent.control.locate import (
     check_revision,
     check_settled,
@@ -73,7 +73,9 @@ def publish(
     if last is not None and last.content_sha256 == latest.content_sha256:
         return last, False
     number = functions.take_number(cx, *place, "function", latest.name)
-    version = touched(pending(replace(latest, version=str(number))))
+    version = touched(replace(latest, version=str(number)))
+    if not is_settled(latest):
+        version = pending(version)  # AWS: only what is published while it is made is Pending
     if description is not None:
         version = replace(version, description=description)
     functions.put_version(cx, version)

@@ -46,6 +46,8 @@ class FunctionVersion:
     memory_mib: int = 128
     ephemeral_storage_mib: int = 512
     environment: Mapping[str, str] = field(default_factory=dict)
+    environment_given: bool = False
+    """AWS shows ``Environment`` when ``Variables`` were given, even if there are none in it."""
     layers: tuple[LayerRef, ...] = ()
     architecture: str = "x86_64"
     log_group: str = ""

@@ -87,11 +87,24 @@ def changed() -> list[str]:
 
 
 @pytest.fixture
-def plane(tmp_path: Path, clock: Clock, changed: list[str]) -> Iterator[ControlPlane]:
+def listeners(changed: list[str]) -> list[Callable[[str], None]]:
+    """Who is told of a change; a test may add to it."""
+    return [changed.append]
+
+
+@pytest.fixture
+def plane(
+    tmp_path: Path, clock: Clock, listeners: list[Callable[[str], None]]
+) -> Iterator[ControlPlane]:
     """A control plane on an empty directory of an x86_64 host."""
+
+    def on_change(function_arn: str) -> None:
+        for listener in listeners:
+            listener(function_arn)
+
     database = Database(tmp_path)
     code = CodeStore(tmp_path / "code")
-    yield ControlPlane(database, code, clock, changed.append, architecture="x86_64")
+    yield ControlPlane(database, code, clock, on_change, architecture="x86_64")
     database.close()
 
 

@@ -44,6 +44,13 @@ def test_create_answers_exactly_awss_members(client: Any) -> None:
     }
 
 
+def test_environment_given_without_variables_is_shown(client: Any) -> None:
+    """AWS shows an empty Environment exactly when empty Variables were given."""
+    assert client.create(Environment={"Variables": {}})["Environment"] == {"Variables": {}}
+    output = client("UpdateFunctionConfiguration", FunctionName="f", Environment={})
+    assert "Environment" not in output
+
+
 def test_created_function_becomes_active(client: Any) -> None:
     """After its work is done a function is Active and its update Successful, without reasons."""
     client.create()

@@ -18,7 +18,7 @@ from lambent.model.errors import ClientFault
         {"FileSystemConfigs": []},
         {"PackageType": "Zip"},
         {"LoggingConfig": {"LogFormat": "Text"}},
-        {"Environment": {"Variables": {}}},
+        {"Environment": {}},
         {"Layers": []},
     ],
 )

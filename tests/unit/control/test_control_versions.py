@@ -61,6 +61,9 @@ def test_update_code_with_publish_answers_the_version(client: Any) -> None:
     client.create()
     output = _update_code(client, "x = 4", Publish=True)
     assert (output["Version"], output["FunctionArn"]) == ("1", f"{ARN}:1")
+    assert (output["State"], output["StateReasonCode"]) == ("Pending", "Creating")
+    after = client("GetFunctionConfiguration", FunctionName="f", Qualifier="1")
+    assert after["State"] == "Active"
 
 
 def test_update_configuration_changes_only_what_is_given(client: Any, clock: Any) -> None:
@@ -148,15 +151,16 @@ def test_changes_wait_for_one_another(client: Any) -> None:
     )
 
 
-def test_publish_answers_a_pending_copy(client: Any) -> None:
+def test_publish_answers_an_active_copy(client: Any) -> None:
     """A version is a copy under a number and a qualified ARN, with a revision of its own."""
     client.create(Timeout=9)
     output = client("PublishVersion", FunctionName="f", Description="first")
     assert (output["Version"], output["FunctionArn"]) == ("1", f"{ARN}:1")
     assert (output["Timeout"], output["Description"]) == (9, "first")
-    assert output["State"] == "Pending"
-    after = client("GetFunctionConfiguration", FunctionName="f", Qualifier="1")
-    assert after["State"] == "Active"
+    assert (output["State"], output["LastUpdateStatus"]) == ("Active", "Successful")
+    latest = client("GetFunctionConfiguration", FunctionName="f")
+    assert output["RevisionId"] != latest["RevisionId"]
+    assert client("GetFunctionConfiguration", FunctionName="f", Qualifier="1") == output
 
 
 def test_publish_of_the_same_answers_the_last_version(client: Any) -> None:

@@ -1,5 +1,6 @@
 """Resolving names for the invocation path."""
 
+from collections.abc import Callable
 from pathlib import Path
 from timeit import timeit
 from typing import Any
@@ -16,16 +17,10 @@ PLACE = ("000000000000", "us-east-1")
 
 
 @pytest.fixture
-def directory(plane: ControlPlane, client: Any) -> Directory:
+def directory(plane: ControlPlane, listeners: list[Callable[[str], None]]) -> Directory:
     """A directory that hears of changes as the server's does."""
     directory = Directory(plane.database, plane.code)
-    notify = client.changed.append
-
-    def on_change(function_arn: str) -> None:
-        notify(function_arn)
-        directory.invalidate(function_arn)
-
-    object.__setattr__(plane, "on_change", on_change)
+    listeners.append(directory.invalidate)
     return directory
 
 
@@ -126,6 +121,34 @@ def test_tags_do_not_change_the_key_and_a_new_function_does(
     client("DeleteFunction", FunctionName="f")
     client.create()
     assert directory.resolve(*PLACE, "f", None).primary.key != key
+
+
+@pytest.mark.parametrize("operation", ["UpdateFunctionCode", "UpdateFunctionConfiguration"])
+def test_every_update_changes_the_key_at_once(
+    client: Any, directory: Directory, operation: str
+) -> None:
+    """After an update the next invocation gets a new environment, even if nothing differs."""
+    client.create("f", {"app.py": "x = 1"})
+    before = directory.resolve(*PLACE, "f", None).primary.key
+    code = {"ZipFile": client.zip_of({"app.py": "x = 1"})}
+    client(operation, FunctionName="f", **(code if operation == "UpdateFunctionCode" else {}))
+    assert directory.resolve(*PLACE, "f", None).primary.key != before
+
+
+def test_policies_and_aliases_do_not_change_the_key(client: Any, directory: Directory) -> None:
+    """Neither a permission nor an alias retires an environment."""
+    client.create(Publish=True)
+    before = directory.resolve(*PLACE, "f", None).primary.key
+    client(
+        "AddPermission",
+        FunctionName="f",
+        StatementId="s",
+        Action="lambda:InvokeFunction",
+        Principal="*",
+    )
+    client("CreateAlias", FunctionName="f", Name="live", FunctionVersion="1")
+    directory.clear()
+    assert directory.resolve(*PLACE, "f", None).primary.key == before
 
 
 def test_two_versions_of_the_same_code_have_two_keys(client: Any, directory: Directory) -> None:
