@@ -105,14 +105,18 @@ class Edge:
         request_id: str,
         is_control: bool,
     ) -> None:
-        """On a worker thread: decode, run, encode."""
+        """On a worker thread: decode, run, encode.
+
+        What a control operation left to do (a function going from Pending to Active) is done before its
+        answer leaves, so that a client that invokes at once, as many scripts do, finds it Active.
+        """
         answer = self._answer(request, request_id)
-        loop.call_soon_threadsafe(self._served, exchange, answer)
         if is_control:
             try:
                 self._after_control()
             except Exception:
                 _log.exception("work left by an operation failed")
+        loop.call_soon_threadsafe(self._served, exchange, answer)
 
     def _served(self, exchange: Exchange, answer: HttpResponse) -> None:
         self._waiting -= 1
