@@ -61,11 +61,12 @@ def serve(settings: Settings, on_ready: OnReady) -> None:
     Raises PlatformFault or OSError when it cannot start; everything is given back then.
     """
     _raise_open_files()
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+    with asyncio.Runner(loop_factory=new_event_loop_factory()) as runner:
         runner.run(_run(settings, on_ready))
 
 
-def _loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
+def new_event_loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
+    """uvloop's where it is installed."""
     try:
         import uvloop  # noqa: PLC0415 - not everywhere there is one
     except ImportError:

@@ -131,7 +131,7 @@ class Edge:
             result = self._operations.find(call)(call)
             return codec.encode_result(target, result, request_id)
         except AwsError as error:
-            return codec.encode_error(target, error, request_id)
+            return codec.encode_error(target or router.guess(request), error, request_id)
         except Exception:
             _log.exception("%s failed inside the platform", target)
             return _internal_error(target, request_id)
