@@ -7,8 +7,10 @@ Contract:
    after the client left, does nothing.
 3. With ``discard_oversize`` a body over the limit is read and thrown away, and the handler sees
    ``Exchange.too_large``; else the client gets 413.
-4. Bytes that are no request get 400, too large a body 413, too large a head 431, then the connection
-   closes. A connection that sends half a request is closed after ``REQUEST_DEADLINE_S``.
+4. Bytes that are no request get 400, too large a body 413, too large a head 431, in their turn behind
+   the requests before them; then the connection closes. A connection that sends half a request is
+   closed after ``REQUEST_DEADLINE_S``.
+5. A handler that raises is answered for with 500, and the loop's exception handler hears of it.
 
 Callbacks instead of coroutines: this is the hot path, and a task per request costs as much as parsing it.
 """
@@ -29,6 +31,7 @@ REQUEST_DEADLINE_S = 60.0
 IDLE_DEADLINE_S = 600.0
 """POLICY: a kept-alive connection without a request."""
 _MAX_PIPELINED = 16
+_OFFER = (b"connection", b"expect", b"http2-settings", b"upgrade")
 _INLINE_BODY_BYTES = 32 * 1024
 
 _STATUS_LINES = {
@@ -97,6 +100,8 @@ class HttpProtocol(asyncio.Protocol):
         self._waiting: deque[Exchange] = deque()
         self._current: Exchange | None = None
         self._broken = False
+        self._refusal = b""
+        self._advancing = False
         self._started_s = 0.0
         self._active_s = time.monotonic()
         self._watch: asyncio.TimerHandle | None = None
@@ -108,6 +113,7 @@ class HttpProtocol(asyncio.Protocol):
         self._body: list[bytes] = []
         self._head_bytes = 0
         self._body_bytes = 0
+        self._stuck_bytes = 0
 
     @property
     def closed(self) -> bool:
@@ -138,13 +144,35 @@ class HttpProtocol(asyncio.Protocol):
         """Feeds the parser; anything it cannot take ends the connection with 400."""
         if self._broken:
             return
+        headers, body_bytes = self._headers, self._body_bytes
         try:
             self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._fail(400, b"Upgrade is not supported here; speak HTTP/1.1.")
+        except httptools.HttpParserUpgrade as offer:
+            self._ignore_upgrade(data[offer.args[0] :])
         except httptools.HttpParserError as error:
-            if not self._broken:
-                self._fail(400, f"This is not an HTTP/1.1 request: {error}".encode())
+            self._fail(400, f"This is not an HTTP/1.1 request: {error}".encode())
+        else:
+            if self._started_s and headers is self._headers and body_bytes == self._body_bytes:
+                # The parser holds on to an unfinished header without telling of it.
+                self._stuck_bytes += len(data)
+                if self._stuck_bytes > MAX_HEAD_BYTES:
+                    self._fail(431, b"The request's headers are too large.")
+
+    def _ignore_upgrade(self, rest: bytes) -> None:
+        """Reads the request again without its offer: RFC 9110 allows it, some clients always offer h2c.
+
+        The parser ends the message at its head then, body or not.
+        """
+        method = self._parser.get_method()
+        if self._broken or method == b"CONNECT":
+            self._fail(400, b"CONNECT is not served here.")
+            return
+        closes = b"close" in self._headers.get(b"connection", b"").lower()
+        lines = [b"%b: %b\r\n" % item for item in self._headers.items() if item[0] not in _OFFER]
+        lines.append(b"connection: close\r\n" if closes else b"")
+        head = b"%b %b HTTP/1.1\r\n%b\r\n"
+        self._parser = httptools.HttpRequestParser(self)
+        self.data_received(head % (method, b"".join(self._target), b"".join(lines)) + rest)
 
     def _check_deadlines(self, loop: asyncio.AbstractEventLoop) -> None:
         now_s = time.monotonic()
@@ -197,6 +225,7 @@ class HttpProtocol(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
         self._body_bytes += len(body)
+        self._stuck_bytes = 0
         if self._body_bytes > self._max_body_bytes:
             self._body.clear()
             if not self._discard_oversize:
@@ -206,10 +235,12 @@ class HttpProtocol(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """A whole request: hands it over, or queues it behind the one in work."""
+        parser = self._parser
+        if parser.should_upgrade():
+            return  # data_received goes on with it
         self._started_s = 0.0
         if self._broken:
             return
-        parser = self._parser
         target = self._target
         exchange = Exchange(
             self,
@@ -223,14 +254,22 @@ class HttpProtocol(asyncio.Protocol):
         exchange.keep_alive = parser.should_keep_alive()
         self._body = []
         if self._current is None:
-            self._current = exchange
-            self._handler(exchange)
+            self._hand_over(exchange)
             return
         self._waiting.append(exchange)
         if len(self._waiting) >= _MAX_PIPELINED and self._transport is not None:
             self._transport.pause_reading()
 
     # Answering
+
+    def _hand_over(self, exchange: Exchange) -> None:
+        self._current = exchange
+        try:
+            self._handler(exchange)
+        except Exception as error:
+            context = {"message": "a request's handler failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
+            exchange.respond(500)
 
     def finish(self, exchange: Exchange, status: int, head: bytes, body: bytes) -> None:
         """Writes the answer and goes on with the next request, if one is waiting."""
@@ -255,23 +294,36 @@ class HttpProtocol(asyncio.Protocol):
         if not exchange.keep_alive:
             transport.close()
         elif self._waiting:
-            self._current = self._waiting.popleft()
+            self._advance(transport)
+        elif self._refusal:
+            transport.write(self._refusal)
+            transport.close()
+
+    def _advance(self, transport: asyncio.Transport) -> None:
+        """Hands over what waits, in a loop: answered at once, each would else be a call deeper."""
+        if self._advancing:
+            return
+        self._advancing = True
+        while self._waiting and self._current is None and not transport.is_closing():
+            self._hand_over(self._waiting.popleft())
+        self._advancing = False
+        if not self._waiting and not transport.is_closing():
             transport.resume_reading()
-            self._handler(self._current)
 
     def _fail(self, status: int, message: bytes) -> None:
-        """Answers a request that never became one, and closes."""
+        """Answers a request that never became one, after those before it, and closes."""
         if self._broken:
             return
         self._broken = True
         self._started_s = 0.0
         transport = self._transport
-        if transport is None:
+        if transport is None or transport.is_closing():
             return
+        head = b"content-type: text/plain\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+        self._refusal = _STATUS_LINES[status] + head % len(message) + message
         if self._current is None:
-            head = b"content-type: text/plain\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
-            transport.write(_STATUS_LINES[status] + head % len(message) + message)
-        transport.close()
+            transport.write(self._refusal)
+            transport.close()
 
     def close_when_idle(self) -> None:
         """Part of an orderly stop: closes now, or after the answer in work."""
