@@ -92,6 +92,12 @@ class Pool(Generic[EnvironmentT, WaiterT]):
             self.busy.discard(environment)
             self.finishing.add(environment)
 
+    def leaving(self, environment: EnvironmentT) -> None:
+        """An idle environment's runtime hung up: it takes no event, and will be gone."""
+        if environment in self.idle:
+            self.idle.remove(environment)
+            self.busy.add(environment)
+
     def gone(self, environment: EnvironmentT) -> list[Effect[EnvironmentT, WaiterT]]:
         """An environment that had been ready ended."""
         self.busy.discard(environment)

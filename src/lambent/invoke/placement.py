@@ -37,6 +37,9 @@ class _Watch:
     def on_responded(self, environment: Environment) -> None:
         self._placement.environment_responded(self._key, environment)
 
+    def on_leaving(self, environment: Environment) -> None:
+        self._placement.environment_leaving(self._key, environment)
+
     def on_gone(self, environment: Environment) -> None:
         self.gone = True
         self._placement.environment_gone(self._key, environment)
@@ -98,6 +101,10 @@ class Placement:
     def environment_responded(self, key: str, environment: Environment) -> None:
         """An environment answered its event."""
         self._pools[key].responded(environment)
+
+    def environment_leaving(self, key: str, environment: Environment) -> None:
+        """An idle environment is ending by itself."""
+        self._pools[key].leaving(environment)
 
     def environment_gone(self, key: str, environment: Environment) -> None:
         """An environment ended; one that was never ready takes a waiting event with it."""

@@ -49,6 +49,7 @@ class Watcher(Protocol):
 
     def on_ready(self, environment: "Environment") -> None: ...
     def on_responded(self, environment: "Environment") -> None: ...
+    def on_leaving(self, environment: "Environment") -> None: ...
     def on_gone(self, environment: "Environment") -> None: ...
 
 
@@ -185,7 +186,7 @@ class Environment:
         if self._init_ms is None and self.past_request_id is None:
             self._init_ms = (time.monotonic() - self._born_s) * 1000
         self._waiting = exchange
-        exchange.on_disconnect = self.stop
+        exchange.on_disconnect = self._on_hang_up
         self.idle_since_s = time.monotonic()
         self._watcher.on_ready(self)
         if self.state is State.READY:
@@ -218,6 +219,11 @@ class Environment:
         endpoints.accept(exchange)
 
     # Ends
+
+    def _on_hang_up(self) -> None:
+        """The runtime left while it waited for an event: no other may come before it is gone."""
+        self.stop()
+        self._watcher.on_leaving(self)
 
     def _on_deadline(self) -> None:
         """The timeout of the invocation, or of the initialisation."""
