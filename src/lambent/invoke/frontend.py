@@ -89,7 +89,9 @@ def check_payload(payload: bytes) -> bytes:
         )
     try:
         _check_json(payload)
-    except (msgspec.DecodeError, RecursionError) as error:
+        if not payload.isascii():
+            payload.decode()  # what is only walked is not looked at byte by byte
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ClientFault(
             "InvalidRequestContentException",
             f"Could not parse request body into json: Could not parse payload into json: {error}",
