@@ -27,6 +27,7 @@ INIT_DEADLINE_S = 10.0
 """AWS: the Init phase is limited to 10 seconds."""
 _MIB = 1024 * 1024
 _TAIL_BYTES = 4096
+_PLATFORM_ERRORS = ("Runtime.", "Sandbox.", "Function.")
 _JSON_TYPE = "content-type: application/json\r\n"
 
 
@@ -208,7 +209,10 @@ class Environment:
     def on_error(self, exchange: Exchange, error_type: str) -> None:
         """The function raised, or its result could not be written as JSON."""
         self.state = move(self.state, Event.ERROR)
-        self._finish(exchange.body, "Unhandled", "error", error_type)
+        # AWS: REPORT carries a status when the platform ended the invocation, not when the handler raised.
+        platform_error = error_type if error_type.startswith(_PLATFORM_ERRORS) else None
+        status = "error" if platform_error else None
+        self._finish(exchange.body, "Unhandled", status, platform_error)
         endpoints.accept(exchange)
         self._watcher.on_responded(self)
 
