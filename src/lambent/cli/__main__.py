@@ -1,0 +1,5 @@
+"""``python -m lambent.cli``: the command line without its installed script."""
+
+from lambent.cli.main import main
+
+main()

@@ -1,0 +1,183 @@
+"""``lambent up``: runs the platform in the foreground until Ctrl-C."""
+
+import errno
+import ipaddress
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from lambent.cli import console
+from lambent.cli.failures import EXIT_USAGE, CliError
+from lambent.cli.health import fetch_health
+from lambent.model.errors import PlatformFault
+from lambent.settings import SandboxChoice, Settings
+
+SANDBOXES: tuple[SandboxChoice, ...] = ("auto", "namespaces", "process")
+
+
+def default_data_dir() -> Path:
+    """``$LAMBENT_DATA``, else ``$XDG_DATA_HOME/lambent``, else ``~/.local/share/lambent``."""
+    if chosen := os.environ.get("LAMBENT_DATA"):
+        return Path(chosen).expanduser()
+    share = os.environ.get("XDG_DATA_HOME")
+    return (Path(share) if share else Path.home() / ".local" / "share") / "lambent"
+
+
+def up(
+    *,
+    host: Annotated[str, typer.Option(help="Address to listen on; loopback only.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 4566,
+    data: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where functions, versions and logs are kept. Default: $LAMBENT_DATA, else "
+            "$XDG_DATA_HOME/lambent, else ~/.local/share/lambent.",
+            show_default=False,
+        ),
+    ] = None,
+    sandbox: Annotated[
+        str,
+        typer.Option(help="auto, namespaces (isolated) or process (not isolated)."),
+    ] = "auto",
+    allow_reset: Annotated[
+        bool, typer.Option("--allow-reset", help="Let clients wipe everything; for test suites.")
+    ] = False,
+) -> None:
+    """Start the platform here; Ctrl-C stops it."""
+    from lambent.app import serve  # noqa: PLC0415 - the platform itself: `--help` does without
+
+    settings = Settings(
+        data_dir=(data or default_data_dir()).expanduser().absolute(),
+        host=loopback(host),
+        port=port,
+        sandbox=known_sandbox(sandbox),
+        allow_reset=allow_reset,
+    )
+    try:
+        serve(settings, announce)
+    except PlatformFault as fault:
+        raise CliError(fault.message, "See what this machine can do: lambent doctor") from fault
+    except OSError as error:
+        raise start_failure(error, settings) from error
+    console.err().print("Stopped.")
+
+
+def loopback(host: str) -> str:
+    """``host`` when it is loopback. Raises CliError otherwise: nobody checks who calls yet."""
+    try:
+        safe = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        safe = False
+    if not safe:
+        raise CliError(
+            f"Lambent listens on loopback only, not on {host}: requests are not authenticated yet, "
+            "so anyone who reached that address could run code here.",
+            "Use --host 127.0.0.1, and an SSH tunnel to reach it from another machine: "
+            "ssh -L 4566:127.0.0.1:4566 HOST",
+            EXIT_USAGE,
+        )
+    return host
+
+
+def known_sandbox(name: str) -> SandboxChoice:
+    """``name`` as a sandbox. Raises CliError when there is none of that name."""
+    for sandbox in SANDBOXES:
+        if name == sandbox:
+            return sandbox
+    raise CliError(f"There is no sandbox {name}.", f"One of: {', '.join(SANDBOXES)}", EXIT_USAGE)
+
+
+def start_failure(error: OSError, settings: Settings) -> CliError:
+    """Why the platform did not start, from the operating system's error."""
+    url = f"http://{settings.host}:{settings.port}"
+    if error.errno == errno.EADDRINUSE:
+        other = fetch_health(url)
+        who = f"A Lambent (process {other.get('pid')}) runs" if other else "Something else listens"
+        return CliError(
+            f"{who} at {url} already.",
+            f"Use it, stop it, or choose another port: lambent up --port {settings.port + 1}",
+        )
+    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+        return CliError(
+            f"Not permitted: {error.strerror} ({error.filename or url}).",
+            f"The data directory is {settings.data_dir}; choose another: lambent up --data DIR",
+        )
+    return CliError(f"The platform could not start: {error}", "See why: lambent doctor")
+
+
+def announce(health: Mapping[str, Any]) -> None:
+    """Says on standard error what runs now. ``health``: what ``GET /_lambent/health`` answers."""
+    from rich.panel import Panel  # noqa: PLC0415
+
+    screen = console.err()
+    lines = describe(health)
+    if screen.is_terminal:
+        screen.print(Panel("\n".join(lines), title="[bold]Lambent[/]", expand=False))
+    else:
+        screen.print("\n".join(lines))
+
+
+def describe(health: Mapping[str, Any]) -> list[str]:
+    """The lines of the announcement, in rich's markup."""
+    from rich.markup import escape  # noqa: PLC0415
+
+    sandbox = health["sandbox"]
+    endpoint = str(health["endpoint"])
+    colour = "bold red" if sandbox["kind"] == "process" else "green"
+    lines = [
+        f"Lambent {health['version']} is ready at [bold cyan]{endpoint}[/]",
+        "",
+        f"data      {escape(str(health['data_dir']))}",
+        f"sandbox   [{colour}]{sandbox['kind']}[/]: {isolation_text(sandbox['isolation'])}",
+        f"runtimes  {escape(runtimes_text(health['runtimes']))}",
+    ]
+    if sandbox["kind"] == "process":
+        lines += ["", *_process_warning()]
+    lines += [f"[yellow]note[/]      {escape(str(notice))}" for notice in sandbox["notices"]]
+    lines += ["", f"[bold]export AWS_ENDPOINT_URL={endpoint}[/]", "[dim]Ctrl-C stops it.[/]"]
+    return lines
+
+
+def _process_warning() -> list[str]:
+    return [
+        "[bold white on red] NO ISOLATION [/]",
+        "[bold red]Functions run as you, with your files, your network and your processes.[/]",
+        "[bold red]Run only code you trust. `lambent doctor` says what a real sandbox needs.[/]",
+    ]
+
+
+def isolation_text(isolation: Mapping[str, Any]) -> str:
+    """What is separated and limited, then what is not."""
+    words = {
+        "mount": "files",
+        "read_only_root": "read-only root",
+        "pid": "processes",
+        "network": "network",
+        "ipc": "IPC",
+        "uts": "host name",
+        "unprivileged_uid": "own user id",
+        "user": "user namespace",
+        "seccomp": "system calls",
+        "memory_limit": "memory limit",
+        "cpu_limit": "CPU limit",
+        "pids_limit": "process limit",
+        "freeze": "freezing",
+    }
+    given = [word for key, word in words.items() if isolation.get(key)]
+    # A user namespace is one of two ways to an unprivileged user id, not a lack of its own.
+    lacking = [w for k, w in words.items() if k in isolation and not isolation[k] and k != "user"]
+    text = ", ".join(given) or "nothing is isolated"
+    return f"{text}; [yellow]without {', '.join(lacking)}[/]" if lacking else text
+
+
+def runtimes_text(runtimes: list[dict[str, Any]]) -> str:
+    """``python3.11, python3.12 (run by /usr/bin/python3.11)``."""
+    if not runtimes:
+        return "none found; see lambent doctor"
+    return ", ".join(
+        str(r["name"]) if r.get("exact") else f"{r['name']} (run by {r['executable']})"
+        for r in runtimes
+    )
