@@ -1,0 +1,295 @@
+"""What a host can and cannot do for Lambent, each with what mends it. Pure: all facts are handed in.
+
+A finding is ``bad`` when Lambent cannot work here as it is, ``warn`` when it works with less than AWS
+promises (isolation, limits), ``ok`` otherwise.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol
+
+Status = Literal["ok", "warn", "bad"]
+
+OLDEST_PYTHON = (3, 11)
+CAP_SYS_ADMIN = 21
+FREEZE_SINCE = (5, 2)
+KILL_SINCE = (5, 14)
+SCARCE_BYTES = 1_000_000_000
+TOO_FEW_BYTES = 100_000_000
+"""POLICY: two functions of the largest upload."""
+CONTROLLERS = ("memory", "cpu", "pids")
+
+
+class Host(Protocol):
+    """The questions asked of a machine."""
+
+    def read_text(self, path: str) -> str | None:
+        """The file's text; None when there is none to read."""
+
+    def exists(self, path: str) -> bool:
+        """Whether there is such a file."""
+
+    def which(self, name: str) -> str | None:
+        """Where the program is found; None where it is not."""
+
+    def run(self, *command: str) -> str | None:
+        """What the command prints; None when it fails."""
+
+    def uid(self) -> int:
+        """The effective user id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report. ``remedy``: a command or a sentence, empty when nothing is to be done."""
+
+    status: Status
+    title: str
+    detail: str
+    remedy: str = ""
+
+
+def check_host(host: Host) -> Iterator[Finding]:
+    """Everything about the operating system."""
+    yield check_kernel(host)
+    yield check_isolation(host)
+    yield from check_cgroups(host)
+    yield check_seccomp(host)
+    yield check_overlay(host)
+    yield check_node(host)
+
+
+def check_python(version: tuple[int, int, int]) -> Finding:
+    """The interpreter Lambent itself runs on."""
+    text = ".".join(map(str, version))
+    if version[:2] < OLDEST_PYTHON:
+        return Finding("bad", "Python", text, "Install Python 3.11 or later.")
+    return Finding("ok", "Python", text)
+
+
+def check_kernel(host: Host) -> Finding:
+    """Linux, and which."""
+    release = host.read_text("/proc/sys/kernel/osrelease")
+    if release is None:
+        return Finding(
+            "warn",
+            "kernel",
+            "not Linux: functions run as plain processes, without isolation or limits",
+            "Run Lambent in a Linux virtual machine or container.",
+        )
+    return Finding("ok", "kernel", f"Linux {release.strip()}")
+
+
+def check_isolation(host: Host) -> Finding:
+    """Whether namespaces can be made: as root with its capabilities, or in a user namespace."""
+    if host.uid() == 0:
+        if _has_capability(host, CAP_SYS_ADMIN):
+            return Finding("ok", "isolation", "root: every namespace can be made")
+        return Finding(
+            "warn",
+            "isolation",
+            "root without CAP_SYS_ADMIN, as in a plain container: no namespaces, no isolation",
+            "Start the container with more rights: docker run --privileged …",
+        )
+    cause = _user_namespace_obstacle(host)
+    if cause is not None:
+        return cause
+    probe = ("unshare", "--user", "--map-root-user", "--mount", "--pid", "--net", "--fork", "true")
+    if host.which("unshare") and host.run(*probe) is None:
+        return Finding(
+            "warn",
+            "isolation",
+            "user namespaces are refused here, so functions would run without isolation",
+            "Run as root: sudo lambent up (in a container: docker run --privileged …)",
+        )
+    return Finding(
+        "ok",
+        "isolation",
+        f"user {host.uid()}, user namespaces allowed; what `lambent up` reports is what you get",
+    )
+
+
+def _user_namespace_obstacle(host: Host) -> Finding | None:
+    """The setting that forbids an ordinary user namespaces, with the command that allows them."""
+    obstacles = (
+        ("kernel.unprivileged_userns_clone", "0", "1"),
+        ("user.max_user_namespaces", "0", "15000"),
+        ("kernel.apparmor_restrict_unprivileged_userns", "1", "0"),
+    )
+    for name, forbids, allows in obstacles:
+        value = host.read_text("/proc/sys/" + name.replace(".", "/"))
+        if value is not None and value.strip() == forbids:
+            return Finding(
+                "warn",
+                "isolation",
+                f"{name} = {forbids} forbids user namespaces to user {host.uid()}",
+                f"sudo sysctl -w {name}={allows}   (or run as root: sudo lambent up)",
+            )
+    return None
+
+
+def _has_capability(host: Host, bit: int) -> bool:
+    match = re.search(
+        r"^CapEff:\s*([0-9a-f]+)", host.read_text("/proc/self/status") or "", re.MULTILINE
+    )
+    return match is not None and bool(int(match[1], 16) >> bit & 1)
+
+
+def check_cgroups(host: Host) -> Iterator[Finding]:
+    """Which limits can be enforced, and how environments are frozen."""
+    v2_mount, v1 = cgroup_mounts(host.read_text("/proc/mounts") or "")
+    text = host.read_text(f"{v2_mount}/cgroup.controllers") if v2_mount else None
+    v2 = set((text or "").split())
+    places = {c: "v2" if c in v2 else "v1" for c in CONTROLLERS if c in v2 or c in v1}
+    lacking = [c for c in CONTROLLERS if c not in places]
+    listed = ", ".join(f"{name} ({version})" for name, version in places.items())
+    if lacking:
+        yield Finding(
+            "warn",
+            "limits",
+            f"{listed or 'no cgroup controllers'}; not enforced: {', '.join(lacking)}",
+            "Boot with cgroup v2 (systemd.unified_cgroup_hierarchy=1), or in a container mount "
+            "/sys/fs/cgroup writable.",
+        )
+    elif host.uid() != 0 and not _delegated(host, v2_mount):
+        yield Finding(
+            "warn",
+            "limits",
+            f"{listed}, but this user may not use them: memory and CPU are not enforced",
+            "systemd-run --user --scope -p Delegate=yes lambent up",
+        )
+    else:
+        yield Finding("ok", "limits", listed)
+    yield _check_freezing(host, v2_mount, v1)
+
+
+def cgroup_mounts(mounts: str) -> tuple[str | None, set[str]]:
+    """From /proc/mounts: where v2 is mounted, and the controllers v1 has."""
+    v2, v1 = None, set[str]()
+    for line in mounts.splitlines():
+        fields = line.split()
+        if len(fields) < 4:
+            continue
+        if fields[2] == "cgroup2":
+            v2 = v2 or fields[1]
+        elif fields[2] == "cgroup":
+            v1 |= set(fields[3].split(","))
+    return v2, v1
+
+
+def _delegated(host: Host, v2_mount: str | None) -> bool:
+    """Whether our own v2 group is writable, which delegation makes it."""
+    match = re.search(r"^0::(.*)$", host.read_text("/proc/self/cgroup") or "", re.MULTILINE)
+    if v2_mount is None or match is None or host.which("test") is None:
+        return False
+    return host.run("test", "-w", f"{v2_mount}{match[1].rstrip('/')}/cgroup.procs") is not None
+
+
+def _check_freezing(host: Host, v2_mount: str | None, v1: Collection[str]) -> Finding:
+    kernel = kernel_version(host.read_text("/proc/sys/kernel/osrelease") or "")
+    if v2_mount and kernel >= FREEZE_SINCE:
+        kill = ", cgroup.kill" if kernel >= KILL_SINCE else "; no cgroup.kill before Linux 5.14"
+        return Finding("ok", "freezing", f"cgroup.freeze{kill}")
+    if "freezer" in v1:
+        return Finding(
+            "warn",
+            "freezing",
+            "only the v1 freezer, which Lambent does not use: idle functions are not frozen",
+            "sudo mkdir -p /sys/fs/cgroup/unified && sudo mount -t cgroup2 none /sys/fs/cgroup/unified",
+        )
+    return Finding(
+        "warn",
+        "freezing",
+        "no cgroup.freeze: background threads of idle functions go on running",
+        "Boot with cgroup v2: systemd.unified_cgroup_hierarchy=1",
+    )
+
+
+def kernel_version(release: str) -> tuple[int, int]:
+    """``6.1.0-18-amd64`` → ``(6, 1)``; ``(0, 0)`` for what is no release."""
+    match = re.match(r"(\d+)\.(\d+)", release)
+    return (int(match[1]), int(match[2])) if match else (0, 0)
+
+
+def check_seccomp(host: Host) -> Finding:
+    """Filters on system calls."""
+    if host.exists("/proc/sys/kernel/seccomp/actions_avail"):
+        return Finding("ok", "seccomp", "filters available")
+    return Finding(
+        "warn", "seccomp", "no filters: functions may make any system call", "Use a stock kernel."
+    )
+
+
+def check_overlay(host: Host) -> Finding:
+    """overlayfs; nothing depends on it, so its absence is no fault."""
+    names = (host.read_text("/proc/filesystems") or "").split()
+    detail = "available" if "overlay" in names else "absent"
+    return Finding("ok", "overlayfs", f"{detail}; Lambent does not need it")
+
+
+def check_node(host: Host) -> Finding:
+    """Node.js."""
+    path = host.which("node")
+    version = (host.run(path, "--version") if path else None) or ""
+    found = f"{path} {version.strip()}" if path else "not found"
+    return Finding("ok", "Node.js", f"{found}; Lambent runs Python functions today")
+
+
+def check_interpreters(
+    executables: Mapping[str, str], usable: Collection[str]
+) -> Iterator[Finding]:
+    """The Pythons functions can run under. ``executables``: version → path; ``usable``: versions with
+    the runtime client installed."""
+    for version, path in executables.items():
+        if version in usable:
+            yield Finding("ok", f"python{version}", f"{path}, with awslambdaric")
+        else:
+            yield Finding(
+                "warn",
+                f"python{version}",
+                f"{path}, without awslambdaric: not used",
+                f"lambent runtimes add python{version}",
+            )
+    if not usable:
+        yield Finding(
+            "bad",
+            "runtimes",
+            "no Python with awslambdaric, AWS's runtime client",
+            "pip install --force-reinstall lambent",
+        )
+
+
+def check_port(url: str, health: Mapping[str, Any] | None, *, accepts: bool, free: bool) -> Finding:
+    """The platform at ``url``, or room for one. ``accepts``: something answers a connection there."""
+    if health is not None:
+        sandbox = health.get("sandbox", {}).get("kind")
+        detail = f"running at {url}, process {health.get('pid')}, sandbox {sandbox}"
+        if sandbox == "process":
+            return Finding("warn", "platform", f"{detail}: NOT isolated", "Mend `isolation` above.")
+        return Finding("ok", "platform", detail)
+    if accepts or not free:
+        return Finding(
+            "warn",
+            "platform",
+            f"something else listens at {url}",
+            "Stop it, or choose another port: lambent up --port 4567",
+        )
+    return Finding("ok", "platform", f"not running; {url} is free. Start it: lambent up")
+
+
+def check_disk(directory: str, free_bytes: int, *, writable: bool) -> Finding:
+    """Room for functions and logs."""
+    detail = f"{directory}, {free_bytes / 1e9:.1f} GB free"
+    if not writable:
+        return Finding(
+            "bad",
+            "data",
+            f"{directory} cannot be written",
+            "Choose another: lambent up --data DIR, or set LAMBENT_DATA",
+        )
+    if free_bytes < TOO_FEW_BYTES:
+        return Finding("bad", "data", detail, "Make room, or: lambent up --data DIR")
+    if free_bytes < SCARCE_BYTES:
+        return Finding("warn", "data", detail, "Make room, or: lambent up --data DIR")
+    return Finding("ok", "data", detail)

@@ -1,0 +1,80 @@
+"""``lambent runtimes``: the Pythons functions can run under here, and adding one."""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lambent.cli import console
+from lambent.cli.failures import EXIT_USAGE, CliError, reported
+
+CLIENT_PACKAGES = ("awslambdaric", "boto3")
+"""AWS's runtime client, and the SDK that AWS's Python runtimes bring along."""
+
+app = typer.Typer(
+    help="List the runtimes functions can use here, or add one.", no_args_is_help=True
+)
+
+
+@app.command("ls")
+@reported
+def ls() -> None:
+    """List the Pythons found and whether functions can use them."""
+    from lambent.node.runtimes import find_executables, find_interpreters  # noqa: PLC0415
+
+    usable = {interpreter.version for interpreter in find_interpreters()}
+    screen = console.out()
+    for version, executable in find_executables().items():
+        state = "[green]ready[/]" if version in usable else "[yellow]not added[/]"
+        screen.print(f"python{version:<5} {state:<24} ", end="")
+        screen.print(executable, markup=False)
+
+
+@app.command("add")
+@reported
+def add(
+    runtime: Annotated[str, typer.Argument(help="Such as python3.12.", show_default=False)],
+) -> None:
+    """Install AWS's runtime client and boto3 for a Python of this machine, so functions can use it."""
+    from lambent.node.runtimes import (  # noqa: PLC0415
+        find_executables,
+        find_interpreters,
+        prepared_packages_dir,
+    )
+
+    version = runtime.removeprefix("python")
+    executable = find_executables().get(version)
+    if executable is None:
+        raise CliError(
+            f"{runtime} is not on this machine.",
+            "Install it first, with apt, pyenv or uv. What there is: lambent runtimes ls",
+            EXIT_USAGE,
+        )
+    if any(interpreter.version == version for interpreter in find_interpreters()):
+        console.err().print(f"{runtime} is ready already.")
+        return
+    install(executable, prepared_packages_dir(version))
+    console.err().print(
+        f"{runtime} is ready. A platform that runs sees it when it is started again."
+    )
+
+
+def install(executable: str, target: Path) -> None:
+    """Puts the client's packages into ``target``, all or nothing. Raises CliError when pip fails."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        fresh = Path(scratch) / target.name
+        pip = [sys.executable, "-m", "pip", "--python", executable, "--disable-pip-version-check"]
+        command = [*pip, "install", "--quiet", "--target", str(fresh), *CLIENT_PACKAGES]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise CliError(
+                f"pip could not install {' and '.join(CLIENT_PACKAGES)} for {executable}:\n"
+                + done.stderr.strip()
+            )
+        shutil.rmtree(target, ignore_errors=True)
+        fresh.rename(target)
