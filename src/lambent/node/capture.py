@@ -67,6 +67,8 @@ class Capture:
         self._budget_bytes -= len(data)
         take(data)
         if self._budget_bytes <= 0:
+            # What follows is dropped, so nothing may wait for it: the next invocation begins afresh.
+            self._flush()
             self._sink(_now_ms(), _CUT)
 
     def _take_stdout(self, data: bytes) -> None:
@@ -87,6 +89,9 @@ class Capture:
     def finish(self) -> None:
         """Drains, and hands over unfinished lines as they are: nothing more belongs to them."""
         self.drain()
+        self._flush()
+
+    def _flush(self) -> None:
         now_ms = _now_ms()
         for line in self._lines.flush():
             self._sink(now_ms, line)
