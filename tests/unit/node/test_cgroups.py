@@ -1,0 +1,151 @@
+"""Control groups: what /proc says is read right, and where root allows it a group limits, freezes and goes."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lambent.node.linux import cgroups
+from lambent.node.linux.cgroups import Cgroup, CgroupLayout
+from lambent.testing.host import open_descriptors
+from lambent.testing.loop import on_loop, until
+
+MIXED = """\
+proc /proc proc rw,nosuid 0 0
+tmpfs /sys/fs/cgroup tmpfs ro 0 0
+cgroup2 /sys/fs/cgroup/unified cgroup2 rw,nosuid 0 0
+cgroup /sys/fs/cgroup/systemd cgroup rw,xattr,name=systemd 0 0
+cgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,nosuid,cpu,cpuacct 0 0
+cgroup /sys/fs/cgroup/memory cgroup rw,memory 0 0
+cgroup /sys/fs/cgroup/cpuset cgroup rw,cpuset 0 0
+"""
+
+
+@pytest.mark.parametrize(
+    ("mounts", "v2", "v1"),
+    [
+        ("", None, {}),
+        ("cgroup2 /sys/fs/cgroup cgroup2 rw,nsdelegate 0 0\n", "/sys/fs/cgroup", {}),
+        (
+            MIXED,
+            "/sys/fs/cgroup/unified",
+            {"cpu": "/sys/fs/cgroup/cpu,cpuacct", "memory": "/sys/fs/cgroup/memory"},
+        ),
+    ],
+    ids=["none", "v2 only", "mixed"],
+)
+def test_mounts_are_found(mounts: str, v2: str | None, v1: dict[str, str]) -> None:
+    """Hierarchies of both versions, with joined controllers and without ones we have no use for."""
+    assert cgroups._mounts(mounts) == (v2, v1)
+
+
+def test_own_paths_are_found() -> None:
+    """Joined controllers share a path, v2's stands under "", and a colon in a path is kept."""
+    text = "12:cpu,cpuacct:/a\n3:memory:/b:c\n1:name=systemd:/init\n0::/user.slice\n"
+    assert cgroups._own_paths(text) == {
+        "cpu": "/a", "cpuacct": "/a", "memory": "/b:c", "name=systemd": "/init", "": "/user.slice",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("layout", "version"),
+    [
+        (CgroupLayout(None, frozenset()), "none"),
+        (CgroupLayout("/c", frozenset()), "none"),
+        (CgroupLayout("/c", frozenset({"memory"})), "v2"),
+        (CgroupLayout("/c", frozenset({"pids"}), {"memory": "/m"}), "v1"),
+    ],
+)
+def test_the_version_is_where_the_limits_are(layout: CgroupLayout, version: str) -> None:
+    """A v2 hierarchy without controllers limits nothing, so it is not what limits."""
+    assert layout.version == version
+    assert layout.has("memory") == (version != "none")
+
+
+def test_without_cgroups_everything_is_a_quiet_nothing() -> None:
+    """On a host that offers none a group can be made, frozen, asked, killed and removed all the same."""
+    cgroup = Cgroup(CgroupLayout(None, frozenset()), "1")
+    cgroup.create(128, 10)
+    cgroup.freeze()
+    cgroup.thaw()
+    assert not cgroup.can_freeze
+    assert (cgroup.memory_peak_bytes(), cgroup.oom_kills()) == (0, 0)
+    cgroup.kill()
+    cgroup.close()
+    assert cgroup.remove()
+
+
+def test_leftovers_of_the_dead_go_and_the_living_stay(tmp_path: Path) -> None:
+    """Only groups named after a process that is no more are removed, with the groups in them."""
+    names = ["lambent-999999999", f"lambent-{os.getpid()}", "lambent-x", "other-999999999"]
+    for name in names:
+        (tmp_path / name / "1").mkdir(parents=True)
+    cgroups._remove_leftovers(str(tmp_path))
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names[1:])
+
+
+@pytest.fixture
+def layout() -> Iterator[CgroupLayout]:
+    """What this host really offers."""
+    if os.geteuid() != 0:
+        pytest.skip("making cgroups needs root")
+    made = cgroups.prepare_layout()
+    if made.version == "none" and made.v2 is None:
+        pytest.skip("this host offers no writable cgroup")
+    yield made
+    made.remove()
+    assert not any(Path(d).exists() for d in filter(None, (made.v2, *made.v1.values())))
+
+
+@on_loop
+async def test_a_real_group_limits_freezes_kills_and_goes(layout: CgroupLayout) -> None:
+    """From birth to removal on this kernel: limits are set, freezing holds, killing ends, nothing stays."""
+    before = open_descriptors()
+    cgroup = Cgroup(layout, "test")
+    cgroup.create(64, 50)
+    directories = {*cgroup._directories.values(), *filter(None, (cgroup._v2,))}
+    _check_limits(layout, cgroup)
+    process = _start_cat()
+    for directory in directories:
+        (Path(directory) / "cgroup.procs").write_text(str(process.pid))
+    assert not cgroup.remove(), "a group with a process cannot go"
+    if cgroup.can_freeze:
+        events = Path(f"{cgroup._v2}/cgroup.events")
+        cgroup.freeze()
+        await until(lambda: "frozen 1" in events.read_text())
+        cgroup.thaw()
+        await until(lambda: "frozen 0" in events.read_text())
+        cgroup.kill()
+    else:
+        process.kill()
+    assert process.wait(5) == -9
+    assert cgroup.oom_kills() == 0
+    cgroup.close()
+    await until(cgroup.remove)
+    assert not _present(directories)
+    for pipe in (process.stdin, process.stdout):
+        if pipe:
+            pipe.close()
+    assert open_descriptors() == before
+
+
+def _check_limits(layout: CgroupLayout, cgroup: Cgroup) -> None:
+    if "memory" in layout.v2_controllers:
+        assert Path(f"{cgroup._v2}/memory.max").read_text() == f"{64 << 20}\n"
+    elif "memory" in layout.v1:
+        limit = Path(cgroup._directories["memory"], "memory.limit_in_bytes")
+        assert limit.read_text() == f"{64 << 20}\n"
+    if "pids" in layout.v2_controllers:
+        assert Path(f"{cgroup._v2}/pids.max").read_text() == "50\n"
+    elif "pids" in layout.v1:
+        assert Path(cgroup._directories["pids"], "pids.max").read_text() == "50\n"
+
+
+def _start_cat() -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+
+
+def _present(directories: set[str]) -> list[str]:
+    return [d for d in directories if Path(d).exists()]
