@@ -28,7 +28,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-BIN = Path(os.environ.get("LAMBENT_E2E_BIN", Path(sys.executable).parent))
+BIN = Path(sys.executable).parent
 ROLE = "arn:aws:iam::000000000000:role/e2e"
 RUNTIME = f"python3.{sys.version_info.minor}"
 START_DEADLINE_S = 30.0
@@ -69,7 +69,9 @@ class Platform:
         """Starts one on a free port and waits until it is healthy."""
         port = free_port()
         log = data_dir.parent / f"{data_dir.name}.log"
-        environment = {k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "LAMBENT_"))}
+        environment = {
+            k: v for k, v in os.environ.items() if not k.startswith(("AWS_", "LAMBENT_"))
+        }
         command = [str(BIN / "lambent"), "up", "--port", str(port), "--data", str(data_dir)]
         with log.open("ab") as output:
             process = subprocess.Popen(

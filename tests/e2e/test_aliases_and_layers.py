@@ -79,7 +79,10 @@ def publish(client: Any, zip_of: Callable[..., bytes], name: str, files: dict[st
 
 
 def test_layers_are_there_at_run_time(
-    deploy: Callable[..., Any], zip_of: Callable[..., bytes], new_name: Callable[[], str], client: Any
+    deploy: Callable[..., Any],
+    zip_of: Callable[..., bytes],
+    new_name: Callable[[], str],
+    client: Any,
 ) -> None:
     """Modules come from every layer; of two with one name the later layer's wins, code's over both."""
     first = publish(
@@ -99,7 +102,9 @@ def test_layers_are_there_at_run_time(
         "both": 2,
         "mine": "mine",
     }
-    function.client.update_function_configuration(FunctionName=function.name, Layers=[second, first])
+    function.client.update_function_configuration(
+        FunctionName=function.name, Layers=[second, first]
+    )
     assert function(names).payload["found"]["both"] == 1
     function.client.update_function_configuration(FunctionName=function.name, Layers=[])
     assert "No module named" in function(["both"]).payload["errorMessage"]
@@ -121,7 +126,10 @@ def test_site_packages_of_a_layer_are_found(
 
 
 def test_a_deleted_layer_version_goes_on_working(
-    deploy: Callable[..., Any], zip_of: Callable[..., bytes], new_name: Callable[[], str], client: Any
+    deploy: Callable[..., Any],
+    zip_of: Callable[..., bytes],
+    new_name: Callable[[], str],
+    client: Any,
 ) -> None:
     """A function keeps the layer it has; no other function can take it any more."""
     name = new_name()
@@ -134,7 +142,10 @@ def test_a_deleted_layer_version_goes_on_working(
 
 
 def test_a_layer_brings_its_own_boto3(
-    deploy: Callable[..., Any], zip_of: Callable[..., bytes], new_name: Callable[[], str], client: Any
+    deploy: Callable[..., Any],
+    zip_of: Callable[..., bytes],
+    new_name: Callable[[], str],
+    client: Any,
 ) -> None:
     """A layer's module wins over the runtime's of the same name."""
     arn = publish(client, zip_of, new_name(), {"python/boto3/__init__.py": "value = 'layer'"})

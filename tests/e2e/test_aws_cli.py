@@ -27,7 +27,7 @@ def aws(platform: Any, tmp_path: Path) -> Callable[..., Any]:
     def run(*arguments: str, fails: bool = False) -> Any:
         done = subprocess.run(
             [str(AWS), *arguments, "--output", "json"],
-            capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=60,
+            check=False, capture_output=True, text=True, env=environment, cwd=tmp_path, timeout=60,
         )  # fmt: skip
         assert (done.returncode != 0) is fails, done.stderr
         if fails:
@@ -67,7 +67,14 @@ def test_a_functions_life_from_the_command_line(
     assert name in [function["FunctionName"] for function in listed]
     assert aws("lambda", "publish-version", "--function-name", name)["Version"] == "1"
     alias = aws(
-        "lambda", "create-alias", "--function-name", name, "--name", "live", "--function-version", "1"
+        "lambda",
+        "create-alias",
+        "--function-name",
+        name,
+        "--name",
+        "live",
+        "--function-version",
+        "1",
     )
     assert alias["AliasArn"].endswith(f":{name}:live")
     aws("lambda", "invoke", "--function-name", f"{name}:live", str(out))

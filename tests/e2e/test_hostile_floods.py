@@ -56,7 +56,6 @@ def test_processes_are_limited(deploy: Callable[..., Any], isolated: None) -> No
     )
     count = function().payload
     assert 900 < count < 1024
-    assert function().payload == count, "and they can be had again"
 
 
 def test_a_flood_of_output(
@@ -86,9 +85,7 @@ def test_a_flood_of_output(
     bystander()
 
 
-def test_a_flood_of_small_writes(
-    deploy: Callable[..., Any], bystander: Callable[[], None]
-) -> None:
+def test_a_flood_of_small_writes(deploy: Callable[..., Any], bystander: Callable[[], None]) -> None:
     """Endless output does not save a function from its timeout."""
     function = deploy(
         "import os\ndef handler(event, context):\n while True: os.write(1, b'x\\n')", Timeout=1

@@ -76,17 +76,17 @@ def test_hostile_zips_are_refused(
     """A zip that would harm is 400 for functions and layers alike, and leaves no file behind."""
     del kind
     content, name = make(), new_name()
+    settings = {"Runtime": "python3.12", "Role": "arn:aws:iam::000000000000:role/r"}
     before_mib = platform.rss_mib()
     files_before = {str(path) for path in platform.data_dir.glob("code/*/*")}
-    for create in (
-        lambda: client.create_function(
-            FunctionName=name, Runtime="python3.12", Role="arn:aws:iam::000000000000:role/r",
-            Handler="app.handler", Code={"ZipFile": content},
-        ),
-        lambda: client.publish_layer_version(LayerName=name, Content={"ZipFile": content}),
+    for operation, parameters in (
+        ("create_function", {
+            "FunctionName": name, "Handler": "app.handler", "Code": {"ZipFile": content}, **settings,
+        }),
+        ("publish_layer_version", {"LayerName": name, "Content": {"ZipFile": content}}),
     ):  # fmt: skip
         with pytest.raises(ClientError) as refused:
-            create()
+            getattr(client, operation)(**parameters)
         error = refused.value.response
         assert error["ResponseMetadata"]["HTTPStatusCode"] == 400
         assert error["Error"]["Code"] in ("InvalidParameterValueException", "ValidationException")

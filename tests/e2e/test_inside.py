@@ -27,7 +27,12 @@ def test_environment_variables(deploy: Callable[..., Any], platform: Any) -> Non
     assert found["AWS_ACCESS_KEY_ID"].startswith("ASIA")
     assert found["TZ"] == ":UTC"
     assert str(platform.data_dir) not in {v for k, v in found.items() if k != "LAMBDA_TASK_ROOT"}
-    expected = {"AWS_SESSION_TOKEN", "AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "AWS_ENDPOINT_URL"}
+    expected = {
+        "AWS_SESSION_TOKEN",
+        "AWS_LAMBDA_RUNTIME_API",
+        "LAMBDA_TASK_ROOT",
+        "AWS_ENDPOINT_URL",
+    }
     assert expected <= set(found)
 
 
@@ -85,7 +90,11 @@ def test_a_function_reads_its_own_log(deploy: Callable[..., Any]) -> None:
     [
         {"boto3/__init__.py": "mine = True"},
         {"boto3.py": "mine = True"},
-        {"requests/x.py": "", "boto3/__init__.py": "from boto3.sub import mine", "boto3/sub.py": "mine = 1"},
+        {
+            "requests/x.py": "",
+            "boto3/__init__.py": "from boto3.sub import mine",
+            "boto3/sub.py": "mine = 1",
+        },
     ],
 )
 def test_own_modules_win_over_the_runtimes(

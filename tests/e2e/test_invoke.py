@@ -113,7 +113,11 @@ def test_dry_run_runs_nothing(deploy: Callable[..., Any], logs: Any) -> None:
 def test_an_unknown_function_or_qualifier_is_not_found(deploy: Callable[..., Any]) -> None:
     """404 names the ARN that was asked for."""
     function = deploy(ECHO)
-    for name, qualifier in ((f"{function.name}-x", None), (function.name, "7"), (function.name, "q")):
+    for name, qualifier in (
+        (f"{function.name}-x", None),
+        (function.name, "7"),
+        (function.name, "q"),
+    ):
         more = {"Qualifier": qualifier} if qualifier else {}
         with pytest.raises(function.client.exceptions.ResourceNotFoundException) as refused:
             function.client.invoke(FunctionName=name, **more)
@@ -143,9 +147,7 @@ def test_more_than_six_megabytes_are_refused(deploy: Callable[..., Any]) -> None
 
 def test_too_large_a_result_is_the_functions_error(deploy: Callable[..., Any]) -> None:
     """A result over the limit is ``Function.ResponseSizeTooLarge``, and the next one is fine."""
-    function = deploy(
-        "def handler(event, context): return 'x' * event", MemorySize=512, Timeout=20
-    )
+    function = deploy("def handler(event, context): return 'x' * event", MemorySize=512, Timeout=20)
     answer = function(7 * 1024 * 1024)
     assert answer.error == "Unhandled"
     assert answer.payload["errorType"] == "Function.ResponseSizeTooLarge"
@@ -175,7 +177,9 @@ def test_asynchronous_invocation_is_refused_by_name(deploy: Callable[..., Any]) 
     assert error["ResponseMetadata"]["HTTPStatusCode"] == 501
 
 
-def test_log_tail_is_of_this_invocation_and_at_most_four_kilobytes(deploy: Callable[..., Any]) -> None:
+def test_log_tail_is_of_this_invocation_and_at_most_four_kilobytes(
+    deploy: Callable[..., Any],
+) -> None:
     """``LogType=Tail`` gives the end of this invocation's own log, REPORT line included."""
     function = deploy("def handler(event, context): print(event * 100)")
     assert "marker-a" in function("marker-a ").log
