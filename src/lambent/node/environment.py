@@ -147,7 +147,9 @@ class Environment:
     ) -> None:
         """Writes END and REPORT, and answers the caller."""
         duration_ms = (time.monotonic() - self._started_s) * 1000
-        self._deadline.cancel()
+        if self.state is not State.RESPONDED:
+            # One that answered has its timeout still: else it could run on for ever, never asking again.
+            self._deadline.cancel()
         invocation, answer = self._invocation, self._answer
         self._invocation = self._answer = None
         self.past_request_id, self.request_id = self.request_id, None
