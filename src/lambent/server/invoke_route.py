@@ -23,6 +23,7 @@ from lambent.wire.router import Target
 
 PREFIX = b"/2015-03-31/functions/"
 _SUFFIX = b"/invocations"
+_LOG_TYPES = (b"None", b"Tail")
 _TARGET = Target("lambda", "Invoke", "rest-json")
 MAX_CLIENT_CONTEXT_BYTES = 3583
 """AWS: "Up to 3,583 bytes of base64-encoded data". Source: Invoke API reference."""
@@ -61,6 +62,9 @@ class InvokeRoute:
         qualifier = _qualifier(query) if query else None
         account_id, region = account_and_region(exchange, self._look_up)
         kind = headers.get(b"x-amz-invocation-type", b"RequestResponse")
+        log_type = headers.get(b"x-amz-log-type", b"None")
+        if log_type not in _LOG_TYPES:
+            codec.decode(to_request(exchange), request_id)  # raises AWS's validation error
         if kind != b"RequestResponse":
             self._other_kind(exchange, kind, (account_id, region, name, qualifier), request_id)
             return
@@ -75,8 +79,8 @@ class InvokeRoute:
             client_context=_client_context(headers.get(b"x-amz-client-context")),
             trace_id=trace_id,
         )
-        wants_tail = headers.get(b"x-amz-log-type") == b"Tail"
-        exchange.respond_raw(200, _head(result, request_id, trace_id, wants_tail), result.payload)
+        head = _head(result, request_id, trace_id, log_type == b"Tail")
+        exchange.respond_raw(200, head, result.payload)
 
     def _other_kind(
         self,
