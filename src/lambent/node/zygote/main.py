@@ -36,6 +36,9 @@ class Zygote:
         self.pid_namespace = os.open(f"{root.HIDDEN}/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self.filter = seccomp.build_filter()
         self.ahead = runtime.preload(setup["runtime_paths"])
+        if not self.rootless:
+            # Here, once: children inherit it. (In a user namespace of its own a child has to do it again.)
+            sys_.drop_capabilities_bounding()
 
     def serve(self) -> None:
         """Forks on request until the node hangs up."""
@@ -134,7 +137,6 @@ def _isolate(
         isolate.limit_processes()
         sys_.drop_capabilities_bounding()
     else:
-        sys_.drop_capabilities_bounding()
         isolate.become(request["uid"])
     sys_.drop_capabilities()
     isolate.lock_down(zygote.filter)
