@@ -1,0 +1,199 @@
+"""Invocation figures, through HTTP from another process, each beside its floor of the same run.
+
+.venv/bin/python -m benchmarks.invoke [--quick]
+"""
+
+import asyncio
+import json
+import statistics
+import sys
+import threading
+import time
+from collections.abc import Sequence
+
+from benchmarks.floors import interpreter_start_ms, with_echo
+from benchmarks.harness import Connection, Platform, invoke_bytes
+
+HANDLER = "def handler(event, context):\n    return {'n': event['n'], 'stream': context.log_stream_name}\n"
+PAYLOAD = json.dumps({"n": 1, "text": "x" * 1000}).encode()
+
+
+def percentile(values: Sequence[float], share: float) -> float:
+    """The value below which ``share`` of the values lie."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+
+
+def latencies_ms(port: int, data: bytes, count: int) -> list[float]:
+    """One client, one request after the other."""
+    connection = Connection(port)
+    times = []
+    for _ in range(count):
+        start_s = time.perf_counter()
+        status, _, body = connection.call(data)
+        times.append((time.perf_counter() - start_s) * 1000)
+        assert status == 200, body
+    return times
+
+
+class _Client(asyncio.Protocol):
+    """Sends the same request over and over until told to stop; counts the answers."""
+
+    def __init__(self, data: bytes, until_s: float, done: "asyncio.Future[int]") -> None:
+        self._data, self._until_s, self._done = data, until_s, done
+        self._count, self._buffer = 0, b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        transport.write(self._data)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        head, found, body = self._buffer.partition(b"\r\n\r\n")
+        if not found:
+            return
+        length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
+        if len(body) < length:
+            return
+        assert head.startswith(b"HTTP/1.1 200"), head + body
+        assert b"Function-Error" not in head, body
+        self._buffer = b""
+        self._count += 1
+        if time.perf_counter() < self._until_s:
+            self._transport.write(self._data)
+        elif not self._done.done():
+            self._done.set_result(self._count)
+            self._transport.close()
+
+
+async def throughput(port: int, data: bytes, clients: int, seconds: float) -> float:
+    """Requests a second with ``clients`` connections that never pause."""
+    loop = asyncio.get_running_loop()
+    start_s = time.perf_counter()
+    done = [loop.create_future() for _ in range(clients)]
+    for future in done:
+        await loop.create_connection(
+            lambda future=future: _Client(data, start_s + seconds, future), "127.0.0.1", port
+        )
+    counts = await asyncio.gather(*done)
+    return sum(counts) / (time.perf_counter() - start_s)
+
+
+def burst(port: int, names: Sequence[str]) -> tuple[float, int, int]:
+    """One invoke of each function at the same moment: ms until all answered, errors, environments."""
+    connections = [Connection(port) for _ in names]
+    answers: list[tuple[int, bytes, bytes]] = []
+
+    def call(connection: Connection, name: str) -> None:
+        gate.wait()
+        answers.append(connection.call(invoke_bytes(name, PAYLOAD)))
+
+    gate = threading.Event()
+    threads = [
+        threading.Thread(target=call, args=pair) for pair in zip(connections, names, strict=True)
+    ]
+    for thread in threads:
+        thread.start()
+    start_s = time.perf_counter()
+    gate.set()
+    for thread in threads:
+        thread.join()
+    elapsed_ms = (time.perf_counter() - start_s) * 1000
+    good = [
+        body for status, head, body in answers if status == 200 and b"Function-Error" not in head
+    ]
+    streams = {json.loads(body)["stream"] for body in good}
+    return elapsed_ms, len(names) - len(good), len(streams)
+
+
+def cpu_s(pid: int) -> float:
+    """User and system time of one process so far."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / 100
+
+
+def show(name: str, figure: str, beside: str = "") -> None:
+    """One line of the report."""
+    print(f"{name:<46}{figure:>26}   {beside}", flush=True)
+
+
+def measure(quick: bool) -> None:
+    """Runs everything and prints it."""
+    count, seconds, cold = (500, 1.0, 15) if quick else (5000, 4.0, 60)
+    echo_ms = with_echo(
+        lambda port: statistics.median(latencies_ms(port, invoke_bytes("e", PAYLOAD), count))
+    )
+    echo_rate = with_echo(
+        lambda port: asyncio.run(throughput(port, invoke_bytes("e", PAYLOAD), 16, seconds))
+    )
+    python_ms = interpreter_start_ms(10 if quick else 30)
+    with Platform() as platform:
+        port = platform.port
+        show("start-up to ready", f"{platform.ready_s * 1000:.0f} ms")
+        time.sleep(0.5)
+        show("idle server, resident", f"{platform.resident_bytes() / 1e6:.0f} MB")
+        platform.create("warm", HANDLER)
+        latencies_ms(port, invoke_bytes("warm", PAYLOAD), 200)
+        times = latencies_ms(port, invoke_bytes("warm", PAYLOAD), count)
+        p50 = statistics.median(times)
+        show(
+            "warm invoke, 1 client, p50",
+            f"{p50:.3f} ms",
+            f"{p50 / echo_ms:.1f} × bare echo ({echo_ms:.3f} ms)",
+        )
+        show("warm invoke, 1 client, p99", f"{percentile(times, 0.99):.3f} ms")
+        asyncio.run(throughput(port, invoke_bytes("warm", PAYLOAD), 16, 0.5))
+        before_s = cpu_s(platform.process.pid)
+        rate = asyncio.run(throughput(port, invoke_bytes("warm", PAYLOAD), 16, seconds))
+        cpu_us = (cpu_s(platform.process.pid) - before_s) / (rate * seconds) * 1e6
+        show(
+            "warm invokes, 16 clients",
+            f"{rate:.0f} /s",
+            f"{rate / echo_rate:.2f} × bare echo ({echo_rate:.0f} /s)",
+        )
+        show("the platform's own CPU per warm invoke", f"{cpu_us:.0f} µs")
+        cold_starts(platform, cold, python_ms)
+        bursts(platform, 3)
+        mib = platform.private_bytes() / 1e6
+        show(
+            "private memory per idle environment",
+            f"{mib:.2f} MB",
+            f"{len(platform.environments())} alive",
+        )
+        show("server after that, resident", f"{platform.resident_bytes() / 1e6:.0f} MB")
+
+
+def cold_starts(platform: Platform, count: int, python_ms: float) -> None:
+    """First invokes of fresh functions, each after 250 ms of idleness."""
+    times = []
+    for index in range(count):
+        platform.create(f"cold{index}", HANDLER)
+        time.sleep(0.25)
+        times += latencies_ms(platform.port, invoke_bytes(f"cold{index}", PAYLOAD), 1)
+    p50 = statistics.median(times)
+    beside = f'{p50 / python_ms:.2f} × python3 -I -c "import json" ({python_ms:.1f} ms)'
+    show("cold invoke after 250 ms idle, p50", f"{p50:.1f} ms", beside)
+    show("cold invoke after 250 ms idle, p99", f"{percentile(times, 0.99):.1f} ms")
+
+
+def bursts(platform: Platform, rounds: int) -> None:
+    """100 fresh functions invoked at the same moment."""
+    results = []
+    for index in range(rounds):
+        names = [f"burst{index}-{n}" for n in range(100)]
+        for name in names:
+            platform.create(name, HANDLER)
+        results.append(burst(platform.port, names))
+        time.sleep(0.5)
+    elapsed_ms = statistics.median(r[0] for r in results)
+    errors, environments = sum(r[1] for r in results), min(r[2] for r in results)
+    show(
+        "100 simultaneous cold starts, all answered",
+        f"{elapsed_ms:.0f} ms",
+        f"{errors} errors, {environments} environments each, {rounds} rounds",
+    )
+
+
+if __name__ == "__main__":
+    measure("--quick" in sys.argv)
