@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 
 from benchmarks.harness import Connection, free_port, invoke_bytes
-
 from lambent.app import new_event_loop_factory
 from lambent.http1.protocol import Exchange
 from lambent.http1.server import HttpServer

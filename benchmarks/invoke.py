@@ -10,6 +10,8 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
+from typing import cast
 
 from benchmarks.floors import interpreter_start_ms, with_echo
 from benchmarks.harness import Connection, Platform, invoke_bytes
@@ -44,8 +46,8 @@ class _Client(asyncio.Protocol):
         self._count, self._buffer = 0, b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
-        transport.write(self._data)
+        self._transport = cast("asyncio.Transport", transport)
+        self._transport.write(self._data)
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
@@ -70,11 +72,10 @@ async def throughput(port: int, data: bytes, clients: int, seconds: float) -> fl
     """Requests a second with ``clients`` connections that never pause."""
     loop = asyncio.get_running_loop()
     start_s = time.perf_counter()
-    done = [loop.create_future() for _ in range(clients)]
+    done: list[asyncio.Future[int]] = [loop.create_future() for _ in range(clients)]
     for future in done:
-        await loop.create_connection(
-            lambda future=future: _Client(data, start_s + seconds, future), "127.0.0.1", port
-        )
+        client = partial(_Client, data, start_s + seconds, future)
+        await loop.create_connection(client, "127.0.0.1", port)
     counts = await asyncio.gather(*done)
     return sum(counts) / (time.perf_counter() - start_s)
 
