@@ -44,9 +44,7 @@ class PlatformFault(AwsError):
 
     fault = "Receiver"
 
-    def __init__(
-        self, message: str, code: str = "ServiceException", status: int = 500
-    ) -> None:
+    def __init__(self, message: str, code: str = "ServiceException", status: int = 500) -> None:
         super().__init__(code, message, status, fields={"Type": "Service"})
 
 
