@@ -228,8 +228,9 @@ class Environment:
 
     def _on_hang_up(self) -> None:
         """The runtime left while it waited for an event: no other may come before it is gone."""
-        self.stop()
-        self._watcher.on_leaving(self)
+        if self.state is State.READY:
+            self.stop()
+            self._watcher.on_leaving(self)
 
     def _on_deadline(self) -> None:
         """The timeout of the invocation, or of the initialisation."""
