@@ -234,7 +234,7 @@ return sent
     assert function("fill").payload == "filled"
     before_mib = platform.rss_mib()
     function("ask")
-    assert platform.rss_mib() - before_mib < 250
+    assert platform.rss_mib() - before_mib < 120
     bystander()
 
 

@@ -24,8 +24,8 @@ from typing import cast
 
 import httptools
 
-MAX_HEAD_BYTES = 64 * 1024
-"""POLICY: request line and headers together; Lambda's client context (3,583 bytes) fits many times."""
+from lambent.http1.bounds import Bounds
+
 REQUEST_DEADLINE_S = 60.0
 """POLICY: from a request's first byte to its last."""
 IDLE_DEADLINE_S = 600.0
@@ -44,7 +44,8 @@ class Exchange:
     """One request and the way to answer it. ``headers`` has lower-case names; ``target`` is raw."""
 
     __slots__ = (
-        "_protocol", "body", "headers", "keep_alive", "method", "on_disconnect", "target", "too_large",
+        "_protocol", "body", "headers", "held_bytes", "keep_alive", "method", "on_disconnect",
+        "target", "too_large",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +56,7 @@ class Exchange:
         self.target = target
         self.headers = headers
         self.body = b""
+        self.held_bytes = 0
         self.keep_alive = True
         self.too_large = False
         self.on_disconnect: Callable[[], None] | None = None
@@ -82,7 +84,10 @@ Handler = Callable[[Exchange], None]
 
 
 class HttpProtocol(asyncio.Protocol):
-    """One connection. ``connections`` is the server's own set of live ones, for an orderly stop."""
+    """One connection. ``connections`` is the server's own set of live ones, for an orderly stop;
+
+    ``bounds`` what it may hold together with others.
+    """
 
     def __init__(
         self,
@@ -90,8 +95,13 @@ class HttpProtocol(asyncio.Protocol):
         max_body_bytes: int,
         connections: "set[HttpProtocol]",
         discard_oversize: bool,
+        bounds: Bounds | None = None,
     ) -> None:
         self._handler = handler
+        self._bounds = bounds or Bounds()
+        self._held_bytes = 0
+        self._unread_bytes = 0
+        self._writable = True
         self._discard_oversize = discard_oversize
         self._max_body_bytes = max_body_bytes
         self._connections = connections
@@ -126,6 +136,8 @@ class HttpProtocol(asyncio.Protocol):
         """Starts the watch on half requests and idle connections."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by class
         self._connections.add(self)
+        if not self._bounds.connect():
+            self._transport.abort()
         loop = asyncio.get_running_loop()
         self._watch = loop.call_later(REQUEST_DEADLINE_S, self._check_deadlines, loop)
 
@@ -135,6 +147,10 @@ class HttpProtocol(asyncio.Protocol):
         self._connections.discard(self)
         if self._watch is not None:
             self._watch.cancel()
+        self._bounds.disconnect()
+        waiting = sum(exchange.held_bytes for exchange in self._waiting)
+        self._bounds.give_back(self._held_bytes + self._unread_bytes + waiting)
+        self._held_bytes = self._unread_bytes = 0
         self._waiting.clear()
         current, self._current = self._current, None
         if current is not None and current.on_disconnect is not None:
@@ -155,8 +171,35 @@ class HttpProtocol(asyncio.Protocol):
             if self._started_s and headers is self._headers and body_bytes == self._body_bytes:
                 # The parser holds on to an unfinished header without telling of it.
                 self._stuck_bytes += len(data)
-                if self._stuck_bytes > MAX_HEAD_BYTES:
+                if self._stuck_bytes > self._bounds.max_head_bytes:
                     self._fail(431, b"The request's headers are too large.")
+            if self._started_s:
+                discarded = self._body_bytes > self._max_body_bytes
+                self._hold(0 if discarded else self._held_bytes + len(data))
+
+    def _hold(self, count_bytes: int) -> None:
+        """The request being received takes that much; one that is too much with all others is refused."""
+        more = count_bytes - self._held_bytes
+        self._held_bytes = count_bytes
+        if not self._bounds.hold(more):
+            self._fail(503, b"Too much is being sent at once; try again.")
+
+    def pause_writing(self) -> None:
+        """The client does not read its answers: no further request is worked on until it does."""
+        self._writable = False
+        transport = self._transport
+        if transport is not None:
+            self._unread_bytes = transport.get_write_buffer_size()
+            if not self._bounds.hold(self._unread_bytes):
+                asyncio.get_running_loop().call_soon(transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has read them: goes on."""
+        self._writable = True
+        self._bounds.give_back(self._unread_bytes)
+        self._unread_bytes = 0
+        if self._transport is not None and self._current is None:
+            self._advance(self._transport)
 
     def _ignore_upgrade(self, rest: bytes) -> None:
         """Reads the request again without its offer: RFC 9110 allows it, some clients always offer h2c.
@@ -209,7 +252,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def _count_head(self, count: int) -> None:
         self._head_bytes += count
-        if self._head_bytes > MAX_HEAD_BYTES:
+        if self._head_bytes > self._bounds.max_head_bytes:
             self._fail(431, b"The request's headers are too large.")
 
     def on_headers_complete(self) -> None:
@@ -241,6 +284,9 @@ class HttpProtocol(asyncio.Protocol):
         self._started_s = 0.0
         if self._broken:
             return
+        self._hold(self._head_bytes + sum(map(len, self._body)))
+        if self._broken:
+            return
         target = self._target
         exchange = Exchange(
             self,
@@ -253,7 +299,8 @@ class HttpProtocol(asyncio.Protocol):
         exchange.too_large = self._body_bytes > self._max_body_bytes
         exchange.keep_alive = parser.should_keep_alive()
         self._body = []
-        if self._current is None:
+        exchange.held_bytes, self._held_bytes = self._held_bytes, 0
+        if self._current is None and self._writable:
             self._hand_over(exchange)
             return
         self._waiting.append(exchange)
@@ -273,6 +320,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def finish(self, exchange: Exchange, status: int, head: bytes, body: bytes) -> None:
         """Writes the answer and goes on with the next request, if one is waiting."""
+        self._bounds.give_back(exchange.held_bytes)
         transport = self._transport
         if transport is None:
             return
@@ -304,11 +352,15 @@ class HttpProtocol(asyncio.Protocol):
         if self._advancing:
             return
         self._advancing = True
-        while self._waiting and self._current is None and not transport.is_closing():
+        while self._may_advance(transport):
             self._hand_over(self._waiting.popleft())
         self._advancing = False
         if not self._waiting and not transport.is_closing():
             transport.resume_reading()
+
+    def _may_advance(self, transport: asyncio.Transport) -> bool:
+        idle = self._current is None and self._writable
+        return bool(self._waiting) and idle and not transport.is_closing()
 
     def _fail(self, status: int, message: bytes) -> None:
         """Answers a request that never became one, after those before it, and closes."""
@@ -316,6 +368,9 @@ class HttpProtocol(asyncio.Protocol):
             return
         self._broken = True
         self._started_s = 0.0
+        self._body.clear()
+        self._bounds.give_back(self._held_bytes)
+        self._held_bytes = 0
         transport = self._transport
         if transport is None or transport.is_closing():
             return

@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+from functools import partial
 
+from lambent.http1.bounds import Bounds
 from lambent.http1.protocol import Handler, HttpProtocol
 
 
@@ -21,10 +23,13 @@ class HttpServer:
         self._connections: set[HttpProtocol] = set()
         self._servers: set[asyncio.Server] = set()
 
-    async def listen(self, sock: socket.socket, backlog: int = 1024) -> asyncio.Server:
-        """Accepts on a bound socket from now on; owns it from here."""
+    async def listen(
+        self, sock: socket.socket, backlog: int = 1024, *, bounds: Bounds | None = None
+    ) -> asyncio.Server:
+        """Accepts on a bound socket from now on; owns it from here. ``bounds``: for its connections."""
         loop = asyncio.get_running_loop()
-        server = await loop.create_server(self.make_protocol, sock=sock, backlog=backlog)
+        make = partial(self.make_protocol, bounds)
+        server = await loop.create_server(make, sock=sock, backlog=backlog)
         self._servers.add(server)
         return server
 
@@ -33,10 +38,14 @@ class HttpServer:
         self._servers.discard(server)
         server.close()
 
-    def make_protocol(self) -> HttpProtocol:
+    def make_protocol(self, bounds: Bounds | None = None) -> HttpProtocol:
         """A protocol for one connection."""
         return HttpProtocol(
-            self._handler, self._max_body_bytes, self._connections, self._discard_oversize
+            self._handler,
+            self._max_body_bytes,
+            self._connections,
+            self._discard_oversize,
+            bounds,
         )
 
     def close(self) -> None:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from lambent.http1.bounds import MAX_HEAD_BYTES, Bounds
 from lambent.http1.protocol import Exchange
 from lambent.http1.server import HttpServer
 from lambent.model.invocation import EnvironmentSpec, Invocation, InvocationResult
@@ -26,6 +27,14 @@ from lambent.observe import report
 INIT_DEADLINE_S = 10.0
 """AWS: the Init phase is limited to 10 seconds."""
 _MIB = 1024 * 1024
+_API_HEAD_BYTES = _MIB + MAX_HEAD_BYTES
+"""The runtime client sends an exception's X-Ray cause, up to 1 MiB, in a header."""
+_API_HELD_BYTES = 2 * MAX_RESPONSE_BYTES
+_API_CONNECTIONS = 128
+_INSIDE_HELD_BYTES = 72 * _MIB
+"""POLICY: the largest request, a function's code, once at a time."""
+_INSIDE_CONNECTIONS = 1024
+"""AWS: as many file descriptors as a function may have. Source: "Lambda quotas"."""
 _TAIL_BYTES = 4096
 _PLATFORM_ERRORS = ("Runtime.", "Sandbox.", "Function.")
 _JSON_TYPE = "content-type: application/json\r\n"
@@ -99,9 +108,15 @@ class Environment:
     async def open(self, edge: HttpServer) -> None:
         """Serves the Runtime API, and the platform's endpoint inside, from now on."""
         self._edge = edge
-        await self._api.listen(self._sandbox.runtime_api)
+        api = Bounds(
+            max_head_bytes=_API_HEAD_BYTES,
+            max_held_bytes=_API_HELD_BYTES,
+            max_connections=_API_CONNECTIONS,
+        )
+        await self._api.listen(self._sandbox.runtime_api, bounds=api)
         if self._sandbox.endpoint is not None:
-            self._inside = await edge.listen(self._sandbox.endpoint)
+            bounds = Bounds(max_held_bytes=_INSIDE_HELD_BYTES, max_connections=_INSIDE_CONNECTIONS)
+            self._inside = await edge.listen(self._sandbox.endpoint, bounds=bounds)
         if self._gone:
             self._close()
 

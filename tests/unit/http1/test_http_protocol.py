@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from lambent.http1 import protocol as http1
+from lambent.http1.bounds import MAX_HEAD_BYTES
 from lambent.testing.loop import on_loop, turns
 from lambent.testing.transport import FakeTransport
 
@@ -180,11 +181,11 @@ async def test_discarded_oversize_reaches_the_handler_without_a_body(
 @pytest.mark.parametrize(
     "head",
     [
-        b"GET /" + b"a" * http1.MAX_HEAD_BYTES,
-        b"GET / HTTP/1.1\r\na: " + b"b" * http1.MAX_HEAD_BYTES + b"\r\n\r\n",
-        b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * http1.MAX_HEAD_BYTES,
-        b"GET / HTTP/1.1\r\na: " + b"b" * http1.MAX_HEAD_BYTES * 2,
-        b"GET / HTTP/1.1\r\n" + b"a" * http1.MAX_HEAD_BYTES * 2,
+        b"GET /" + b"a" * MAX_HEAD_BYTES,
+        b"GET / HTTP/1.1\r\na: " + b"b" * MAX_HEAD_BYTES + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * MAX_HEAD_BYTES,
+        b"GET / HTTP/1.1\r\na: " + b"b" * MAX_HEAD_BYTES * 2,
+        b"GET / HTTP/1.1\r\n" + b"a" * MAX_HEAD_BYTES * 2,
     ],
     ids=["target", "one header", "many headers", "header without end", "name without end"],
 )
