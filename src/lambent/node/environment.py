@@ -229,14 +229,15 @@ class Environment:
         # AWS: REPORT carries a status when the platform ended the invocation, not when the handler raised.
         platform_error = error_type if error_type.startswith(_PLATFORM_ERRORS) else None
         status = "error" if platform_error else None
-        self._finish(exchange.body, "Unhandled", status, platform_error)
+        payload = _error_payload(exchange, error_type)
+        self._finish(payload, "Unhandled", status, platform_error)
         endpoints.accept(exchange)
         self._watcher.on_responded(self)
 
     def on_init_error(self, exchange: Exchange, error_type: str) -> None:
         """Initialisation failed: the handler cannot be loaded."""
         self.state = move(self.state, Event.INIT_ERROR)
-        self._init_error = (error_type, exchange.body)
+        self._init_error = (error_type, _error_payload(exchange, error_type))
         endpoints.accept(exchange)
 
     # Ends
@@ -335,6 +336,13 @@ class Environment:
 
 def _error_only(status: str, error_type: str) -> str | None:
     return error_type if status == "error" else None
+
+
+def _error_payload(exchange: Exchange, error_type: str) -> bytes:
+    """What the runtime posted; of what is too large its type is left. AWS: 413 is for results only."""
+    if exchange.too_large:
+        return Failure(error_type, outcomes.response_too_large().message).payload()
+    return exchange.body
 
 
 def _event_head(invocation: Invocation, deadline_ms: int) -> bytes:
