@@ -1,0 +1,148 @@
+"""Sandboxes without processes: a script plays the runtime, over real sockets and pipes.
+
+Keeps the contract of :mod:`lambent.node.sandbox.contract`; a frozen script goes on only when it is thawed.
+"""
+
+import asyncio
+import os
+import socket
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from lambent.node.sandbox.contract import ExitStatus, Launch, SandboxError
+from lambent.testing.runtime import RuntimeClient
+
+
+class FakeRuntime:
+    """What a script has: the Runtime API, the two pipes, and what it was launched with."""
+
+    def __init__(self, launch: Launch, client: RuntimeClient, stdout: int, telemetry: int) -> None:
+        self.launch = launch
+        self.client = client
+        self._stdout = stdout
+        self._telemetry = telemetry
+
+    def print(self, text: bytes) -> None:
+        """Writes to stdout."""
+        os.write(self._stdout, text)
+
+    def log(self, message: bytes) -> None:
+        """Writes one telemetry frame."""
+        head = b"\xa5\x5a\x00\x03" + len(message).to_bytes(4, "big")
+        os.write(self._telemetry, head + (time.time_ns() // 1000).to_bytes(8, "big") + message)
+
+    def close(self) -> None:
+        """Gives the pipes' ends back."""
+        os.close(self._stdout)
+        os.close(self._telemetry)
+
+
+Script = Callable[[FakeRuntime], Awaitable[ExitStatus | None]]
+"""Plays a runtime; returns how it ended (None: exit status 0). An exception is exit status 1."""
+
+
+async def echo(runtime: FakeRuntime) -> ExitStatus | None:
+    """A function that returns its event."""
+    while True:
+        event = await runtime.client.next()
+        await runtime.client.respond(event.request_id, event.body)
+
+
+class FakeSandbox:
+    """One script. ``calls`` lists what the node asked, in order."""
+
+    def __init__(self, launch: Launch, script: Script, *, has_endpoint: bool = False) -> None:
+        self.calls: list[str] = []
+        self.peak_bytes = 1
+        self.is_oom = False
+        self.runtime_api = _listener()
+        self.endpoint: socket.socket | None = _listener() if has_endpoint else None
+        self.stdout_fd, stdout = os.pipe()
+        self.telemetry_fd, telemetry = os.pipe()
+        for fd in (self.stdout_fd, self.telemetry_fd):
+            os.set_blocking(fd, False)
+        self._thawed = asyncio.Event()
+        self._thawed.set()
+        client = RuntimeClient(self.runtime_api.getsockname(), self._thawed.wait)
+        self.runtime = FakeRuntime(launch, client, stdout, telemetry)
+        loop = asyncio.get_running_loop()
+        self.exited: asyncio.Future[ExitStatus] = loop.create_future()
+        self._task = loop.create_task(self._play(script))
+
+    async def _play(self, script: Script) -> None:
+        status = ExitStatus(code=1)
+        try:
+            status = await script(self.runtime) or ExitStatus()
+        except asyncio.CancelledError:
+            status = ExitStatus(signal=9)
+        except (OSError, EOFError):
+            status = ExitStatus(code=1)
+        finally:
+            with suppress(asyncio.CancelledError):
+                await self.runtime.client.close()
+            self.runtime.close()
+            self.exited.set_result(status)
+
+    @property
+    def is_frozen(self) -> bool:
+        """Whether the script has to wait."""
+        return not self._thawed.is_set()
+
+    def freeze(self) -> None:
+        self.calls.append("freeze")
+        self._thawed.clear()
+
+    def thaw(self) -> None:
+        self.calls.append("thaw")
+        self._thawed.set()
+
+    def kill(self) -> None:
+        """A script that has not begun is given the turn it needs to end."""
+        self.calls.append("kill")
+        asyncio.get_running_loop().call_soon(self._task.cancel)
+
+    def memory_peak_bytes(self) -> int:
+        return self.peak_bytes
+
+    def oom_killed(self) -> bool:
+        return self.is_oom
+
+
+class FakeBackend:
+    """Starts scripts by the function's handler; a handler without a script cannot be started."""
+
+    def __init__(self, scripts: Mapping[str, Script]) -> None:
+        self._scripts = scripts
+        self.sandboxes: list[FakeSandbox] = []
+
+    async def open(self) -> None:
+        """Nothing to prepare."""
+
+    async def start(self, launch: Launch) -> FakeSandbox:
+        """Plays the handler's script. Raises SandboxError when there is none."""
+        script = self._scripts.get(launch.spec.handler)
+        if script is None:
+            raise SandboxError(f"there is no script for {launch.spec.handler}")
+        sandbox = FakeSandbox(launch, script)
+        self.sandboxes.append(sandbox)
+        return sandbox
+
+    async def close(self) -> None:
+        """Ends every script."""
+        for sandbox in self.sandboxes:
+            sandbox.kill()
+        if self.sandboxes:
+            await asyncio.wait([s.exited for s in self.sandboxes])
+
+    def describe(self) -> Mapping[str, Any]:
+        return {"kind": "fake", "isolation": {}, "notices": []}
+
+
+def _listener() -> socket.socket:
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    listener.setblocking(False)
+    return listener
