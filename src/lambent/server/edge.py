@@ -21,8 +21,8 @@ from lambent.server.invoke_route import InvokeRoute, is_invocation
 from lambent.server.operations import Operations
 from lambent.wire import codec, router
 
-MAX_REQUEST_BYTES = 70_167_211
-"""AWS: a CreateFunction request (50 MB of zip in base64). Larger ones are answered 413."""
+MAX_REQUEST_BYTES = 96 * 1024 * 1024
+"""POLICY: above AWS's 70,167,211 for uploads, so that the operation refuses those in its own words."""
 MAX_WAITING = 1_000
 """POLICY: control requests waiting for their thread; more are answered 503 at once."""
 _INTERNAL = b"/_lambent/"

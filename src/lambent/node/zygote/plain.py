@@ -20,5 +20,5 @@ def main() -> None:
     os.environ["AWS_LAMBDA_RUNTIME_API"] = request["environ"]["AWS_LAMBDA_RUNTIME_API"]
     os.chdir(request["task_dir"])
     runtime.run(
-        request["environ"], request["search"], runtime.preload(request["runtime_paths"], ())
+        request["environ"], request["search"], runtime.load_client(request["runtime_paths"])
     )

@@ -13,10 +13,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 _PLATFORM_PACKAGE = "lambent"
-_AHEAD = (
-    "awslambdaric.bootstrap", "awslambdaric.__main__", "awslambdaric.lambda_runtime_hooks_runner",
-    "http.client", "simplejson", "ctypes", "fcntl", "resource", "socket", "traceback", "uuid",
-)  # fmt: skip
+_AHEAD = ("awslambdaric.lambda_runtime_hooks_runner", "http.client", "socket", "traceback", "uuid")
 _SDK = ("boto3", "boto3.session", "botocore.session", "botocore.client", "botocore.httpsession")
 
 
@@ -26,9 +23,9 @@ class Ahead(NamedTuple):
     copies a page that it shares with the zygote (walking them all cost 3 MB an environment).
     """
 
-    sdk: "tuple[str, ...]"
-    """Modules only the SDK brought in; :func:`forget_shadowed` may take them back."""
-    sdk_tops: "frozenset[str]"
+    extra: "tuple[str, ...]"
+    """Modules a runtime of AWS's would not have loaded yet; :func:`forget_shadowed` may take them back."""
+    extra_tops: "frozenset[str]"
     """Their top-level names."""
     platform: "tuple[str, ...]"
     """The platform's own modules, which no function is to see."""
@@ -36,27 +33,53 @@ class Ahead(NamedTuple):
     """The runtime client's entry point."""
 
 
-def preload(paths: "list[str]", sdk_modules: "tuple[str, ...]" = _SDK) -> Ahead:
-    """Imports the runtime client, and the SDK's modules, from ``paths``."""
+def load_client(paths: "list[str]") -> Ahead:
+    """Imports the runtime client from ``paths``, and nothing ahead of need."""
     sys.path[:0] = paths
-    for name in _AHEAD:
-        importlib.import_module(name)
-    before = set(sys.modules)
-    for name in sdk_modules:
+    main = importlib.import_module("awslambdaric.__main__").main
+    platform = tuple(n for n in sys.modules if n.partition(".")[0] == _PLATFORM_PACKAGE)
+    return Ahead((), frozenset(), platform, main)
+
+
+def preload(paths: "list[str]") -> Ahead:
+    """Imports the runtime client, the SDK and what they need later on from ``paths``, for a fork to have."""
+    pipe = _ask_fresh_interpreter(paths)
+    client = load_client(paths)
+    for name in (*_AHEAD, *_SDK):
         # A host whose boto3 cannot be imported still runs functions that do not need it.
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    main = importlib.import_module("awslambdaric.__main__").main
-    sdk = tuple(set(sys.modules) - before) if sdk_modules else ()
-    tops = frozenset(name.partition(".")[0] for name in sdk)
-    platform = tuple(n for n in sys.modules if n.partition(".")[0] == _PLATFORM_PACKAGE)
+    usual = _read_all(pipe).split()
+    extra = tuple(set(sys.modules) - set(usual) - set(client.platform)) if usual else ()
+    tops = frozenset(name.partition(".")[0] for name in extra)
     gc.collect()
     gc.freeze()
-    return Ahead(sdk, tops, platform, main)
+    return client._replace(extra=extra, extra_tops=tops)
+
+
+def _ask_fresh_interpreter(paths: "list[str]") -> int:
+    """Which modules a runtime has loaded when it looks for the handler: a pipe that will tell.
+
+    It differs from one Python to the next, so it is asked, while this process does its own imports.
+    """
+    reader, writer = os.pipe()
+    code = (
+        "import sys; sys.path[:0] = sys.argv[1:]; import awslambdaric.__main__; print(*sys.modules)"
+    )
+    arguments = [sys.executable, "-I", "-S", "-X", "utf8", "-c", code, *paths]
+    actions = [(os.POSIX_SPAWN_DUP2, writer, 1)]
+    os.posix_spawn(sys.executable, arguments, os.environ, file_actions=actions)
+    os.close(writer)
+    return reader
+
+
+def _read_all(fd: int) -> str:
+    with open(fd) as file:
+        return file.read()
 
 
 def forget_shadowed(ahead: Ahead, search: "list[str]") -> bool:
-    """Takes the preloaded SDK out of ``sys.modules`` when the function brings any part of its own.
+    """Takes what was loaded ahead out of ``sys.modules`` when the function brings any part of its own.
 
     AWS searches ``/var/task`` and ``/opt/python`` before its runtime's packages, so a function's copy
     (of boto3, or a file called ``calendar.py``) wins; a module loaded ahead must not change that.
@@ -64,8 +87,8 @@ def forget_shadowed(ahead: Ahead, search: "list[str]") -> bool:
     for directory in search:
         with contextlib.suppress(OSError):
             for entry in os.listdir(directory):
-                if entry.partition(".")[0] in ahead.sdk_tops:
-                    for name in ahead.sdk:
+                if entry.partition(".")[0] in ahead.extra_tops:
+                    for name in ahead.extra:
                         sys.modules.pop(name, None)
                     return True
     return False
