@@ -10,6 +10,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from lambent.cli.failures import EXIT_USAGE, CliError
 from lambent.cli.options import DEFAULT_ENDPOINT
@@ -23,7 +24,12 @@ INVOKE_READ_TIMEOUT_S = 930.0
 
 def checked_endpoint(url: str) -> str:
     """``url`` without its last slash. Raises CliError when it is no http(s) URL."""
-    if not url.startswith(("http://", "https://")):
+    try:
+        split = urlsplit(url)
+        usable = split.scheme in {"http", "https"} and bool(split.hostname) and split.port != 0
+    except ValueError:  # a port that is none
+        usable = False
+    if not usable:
         raise CliError(
             f"{url} is not an endpoint.", f"Give a URL such as {DEFAULT_ENDPOINT}.", EXIT_USAGE
         )
@@ -57,16 +63,21 @@ def connected(service: str, endpoint: str, read_timeout_s: float = READ_TIMEOUT_
         config=config,
         **keys,
     )
+    client.meta.events.register("after-call", _refuse_strangers)
     try:
         yield client
     finally:
         client.close()
 
 
-def is_aws_error(error: Exception, code: str) -> bool:
-    """Whether ``error`` is AWS's ``code``, e.g. ``ResourceNotFoundException``."""
-    response = getattr(error, "response", None)
-    return isinstance(response, dict) and response.get("Error", {}).get("Code") == code
+def _refuse_strangers(http_response: Any, **_: object) -> None:
+    """AWS: every answer has a request id; what sends none is some other server at that port."""
+    if "x-amzn-requestid" not in http_response.headers:
+        raise CliError(
+            f"What answers at {_origin(http_response.url)} is not Lambent.",
+            "Check --endpoint and AWS_ENDPOINT_URL.",
+            EXIT_USAGE,
+        )
 
 
 def no_platform(url: str) -> CliError:
@@ -77,23 +88,27 @@ def no_platform(url: str) -> CliError:
 def explain(error: Exception) -> CliError | None:
     """An SDK error in words; None for what the SDK did not raise."""
     from botocore import exceptions as sdk  # noqa: PLC0415
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415
 
+    failure: CliError | None = None
     match error:
         case (
             sdk.ConnectTimeoutError() | sdk.EndpointConnectionError() | sdk.ConnectionClosedError()
         ):
-            return no_platform(_origin(str(error.kwargs.get("endpoint_url", DEFAULT_ENDPOINT))))
+            url = str(error.kwargs.get("endpoint_url", DEFAULT_ENDPOINT))
+            failure = no_platform(_origin(url))
         case sdk.ReadTimeoutError():
-            return CliError(
-                "The platform did not answer in time.", "See whether it is well: lambent doctor"
-            )
+            remedy = "See whether it is well: lambent doctor"
+            failure = CliError("The platform did not answer in time.", remedy)
         case sdk.ClientError():
-            return _refusal(error.response, str(error))
+            failure = _refusal(error.response, str(error))
         case sdk.ParamValidationError():
-            return CliError(str(error), exit_code=EXIT_USAGE)
+            failure = CliError(str(error), exit_code=EXIT_USAGE)
+        case sdk.HTTPClientError() | ResponseParserError():
+            failure = CliError(str(error), "Check --endpoint and AWS_ENDPOINT_URL.")
         case sdk.BotoCoreError():
-            return CliError(str(error), "Check AWS_PROFILE, AWS_REGION and ~/.aws.")
-    return None
+            failure = CliError(str(error), "Check AWS_PROFILE, AWS_REGION and ~/.aws.")
+    return failure
 
 
 def _refusal(response: Any, text: str) -> CliError:

@@ -46,7 +46,7 @@ def reported(command: Callable[P, None]) -> Callable[P, None]:
             _forget_standard_output()
             raise typer.Exit(EXIT_FAILED) from None
         except Exception as error:
-            failure = error if isinstance(error, CliError) else _aws_failure(error)
+            failure = error if isinstance(error, CliError) else _explain(error)
             if failure is None:
                 raise
             report(failure)
@@ -71,8 +71,10 @@ def _forget_standard_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _aws_failure(error: Exception) -> CliError | None:
-    """``error`` in words when the SDK raised it, which only a loaded SDK can have."""
+def _explain(error: Exception) -> CliError | None:
+    """``error`` in words: a file that cannot be used, or what the SDK raised if it is loaded."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return CliError(f"Cannot use {error.filename}: {error.strerror}.")
     if "botocore.exceptions" not in sys.modules:
         return None
     from lambent.cli import client  # noqa: PLC0415 - a cycle otherwise
