@@ -21,9 +21,9 @@ def err() -> "Console":
 
 
 def write_line(screen: "Console", text: str, style: str | None = None) -> None:
-    """What others wrote (a log, a stack): styled on a terminal, untouched elsewhere, tabs too."""
+    """What others wrote (a log, a stack), unwrapped: styled on a terminal, untouched elsewhere."""
     if screen.is_terminal:
-        screen.print(text, style=style, markup=False)
+        screen.print(text, style=style, markup=False, soft_wrap=True)
     else:
         screen.file.write(text + "\n")
         screen.file.flush()

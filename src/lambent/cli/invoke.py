@@ -85,7 +85,9 @@ def checked_json(text: str | bytes, origin: str) -> bytes:
     """``text`` as it is, in bytes. Raises CliError with the place where it is no JSON."""
     data = text.encode() if isinstance(text, str) else text
     try:
-        json.loads(data)
+        json.loads(data.decode())  # json.loads takes bytes of UTF-16 too; Lambda does not
+    except RecursionError as error:
+        raise CliError(f"{origin} is nested too deeply.", exit_code=EXIT_USAGE) from error
     except UnicodeDecodeError as error:
         raise CliError(f"{origin} is not UTF-8.", exit_code=EXIT_USAGE) from error
     except json.JSONDecodeError as error:
@@ -135,7 +137,7 @@ def show(answer: Answer) -> None:
 
 
 def show_result(payload: bytes) -> None:
-    """The payload on standard output: indented on a terminal, the very bytes elsewhere."""
+    """The payload on standard output: indented on a terminal, as it came elsewhere."""
     screen = console.out()
     document = _parsed(payload)
     if screen.is_terminal and document is not None:
@@ -148,11 +150,11 @@ def show_error(screen: "Console", answer: Answer, indent: str = "") -> None:
     """A failed function's error type, message and stack."""
     document = _parsed(answer.payload)
     if not isinstance(document, dict):
-        screen.print(f"{indent}[bold red]{answer.error}[/] ", end="")
-        screen.print(answer.payload.decode(errors="replace"), markup=False)
-        return
-    screen.print(f"{indent}[bold red]{document.get('errorType') or answer.error}[/]: ", end="")
-    screen.print(str(document.get("errorMessage", "")), markup=False)
+        document = {"errorMessage": answer.payload.decode(errors="replace")}
+    kind = str(document.get("errorType") or answer.error)
+    # The function chose both texts, and either may look like markup.
+    screen.print(f"{indent}{kind}", style="bold red", markup=False, end="")
+    screen.print(f": {document.get('errorMessage', '')}", markup=False)
     for line in document.get("stackTrace") or []:
         console.write_line(screen, textwrap.indent(str(line).rstrip(), f"{indent}  "), "dim")
 
@@ -161,5 +163,5 @@ def _parsed(payload: bytes) -> Any:
     """The JSON in ``payload``; None when it is none (or ``null``)."""
     try:
         return json.loads(payload)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None

@@ -49,7 +49,7 @@ def logs(
     endpoint: EndpointOption = DEFAULT_ENDPOINT,
 ) -> None:
     """Show a function's log."""
-    start_ms = int(time.time() * 1000) - parse_since(since) * 1000
+    start_ms = max(0, int(time.time() * 1000) - parse_since(since) * 1000)
     group, required = log_group(name, endpoint)
     screen, shown = console.out(), 0
     with client.connected("logs", endpoint) as log_client:
@@ -122,7 +122,8 @@ class LogReader:
         fresh.sort(key=lambda event: int(event["timestamp"]))  # stable: keeps the order within a ms
         self._seen |= {str(event["eventId"]): int(event["timestamp"]) for event in fresh}
         if self._seen:
-            newest = max(self._seen.values())
+            # AWS: an event may be dated two hours ahead; it must not hide what comes meanwhile.
+            newest = min(max(self._seen.values()), int(time.time() * 1000))
             self._start_ms = max(self._start_ms, newest - OVERLAP_MS)
             self._seen = {i: at for i, at in self._seen.items() if at >= self._start_ms}
         return fresh

@@ -7,7 +7,7 @@ from typing import Any
 from lambent.cli import client, console
 from lambent.cli.options import DEFAULT_ENDPOINT, EndpointOption
 
-COLUMNS = ("NAME", "RUNTIME", "MEMORY", "TIMEOUT", "CODE SIZE", "STATE", "LAST MODIFIED")
+COLUMNS = ("NAME", "RUNTIME", "MEMORY", "TIMEOUT", "CODE SIZE", "STATE", "LAST MODIFIED (UTC)")
 
 
 def ls(endpoint: EndpointOption = DEFAULT_ENDPOINT) -> None:
