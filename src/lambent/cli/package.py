@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lambent.cli.failures import EXIT_USAGE, CliError
+from lambent.model import limits
 
 MODULES = ("lambda_function", "app", "main", "handler", "index", "function")
 """POLICY: where a handler is looked for first; then any module of the directory, by name."""
@@ -38,8 +39,6 @@ EXCLUDED_FILES = frozenset({".DS_Store", ".env"})
 """``.env`` holds secrets as a rule; use --env or Parameter Store."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """A zip can hold no earlier time; one time for all makes equal trees equal bytes."""
-MAX_ZIP_BYTES = 50_000_000
-"""Source: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +68,31 @@ def find_handler(directory: Path) -> str:
 
 
 def defines(directory: Path, handler: str) -> bool:
-    """Whether ``handler`` (``module.function``, ``folder/module.function``) is in ``directory``."""
+    """Whether ``handler`` (``module.function``, ``folder/module.function``) is in ``directory``.
+
+    In doubt (``import *``, Python newer than ours) it is: a handler that works is not replaced.
+    """
     module, _, function = handler.rpartition(".")
-    path = directory / (module.replace(".", "/") + ".py")
-    return path.is_file() and function in _names(path)
+    place = directory / module.replace(".", "/")
+    for path in (place.with_name(f"{place.name}.py"), place / "__init__.py"):
+        if path.is_file():
+            try:
+                tree = ast.parse(path.read_bytes())
+            except (SyntaxError, ValueError):
+                return True
+            return any(_may_bind(node, function) for node in ast.walk(tree))
+    return False
+
+
+def _may_bind(node: ast.AST, wanted: str) -> bool:
+    match node:
+        case ast.FunctionDef(name=name) | ast.ClassDef(name=name):
+            return name == wanted
+        case ast.Name(id=name, ctx=ast.Store()):
+            return name == wanted
+        case ast.alias(name=name, asname=other):
+            return (other or name) in {wanted, "*"}
+    return False
 
 
 def _handler_in(path: Path, *, exact: bool) -> str | None:
@@ -100,8 +120,12 @@ def _names(path: Path) -> set[str]:
         match node:
             case ast.FunctionDef(name=name) if _takes_event_and_context(node.args):
                 found.add(name)
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call() | ast.Attribute()):
-                found.add(name)  # handler = Mangum(app), app.handle
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Lambda(args=arguments)):
+                found |= {name} if _takes_event_and_context(arguments) else set()
+            case ast.Assign(
+                targets=[ast.Name(id=name)], value=ast.Call() | ast.Attribute() | ast.Name()
+            ):
+                found.add(name)  # handler = Mangum(app), app.handle, main
             case ast.ImportFrom():
                 found |= {alias.asname or alias.name for alias in node.names}
     return found
@@ -116,10 +140,10 @@ def _takes_event_and_context(arguments: ast.arguments) -> bool:
 def build(directory: Path) -> Package:
     """The zip of ``directory``: sorted, one time stamp, modes 755 or 644, without caches.
 
-    Raises CliError when there is nothing to put in, or it is over Lambda's 50 MB.
+    Raises CliError when there is nothing to put in, or more than Lambda takes.
     """
     buffer = io.BytesIO()
-    count = 0
+    count, unzipped_bytes = 0, 0
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in files(directory):
             info = zipfile.ZipInfo(path.relative_to(directory).as_posix(), EPOCH)
@@ -127,6 +151,8 @@ def build(directory: Path) -> Package:
             info.external_attr = (stat.S_IFREG | (0o755 if executable else 0o644)) << 16
             info.create_system = 3  # Unix, wherever this runs
             info.compress_type = zipfile.ZIP_DEFLATED
+            unzipped_bytes += path.stat().st_size
+            _check_size(directory, "unzipped", unzipped_bytes, limits.UNZIPPED)
             archive.writestr(info, path.read_bytes())
             count += 1
     if not count:
@@ -134,12 +160,16 @@ def build(directory: Path) -> Package:
             f"{directory} holds no files.", "Give the directory with the code.", EXIT_USAGE
         )
     content = buffer.getvalue()
-    if len(content) > MAX_ZIP_BYTES:
+    _check_size(directory, "zipped", len(content), limits.ZIP_UPLOAD)
+    return Package(content, count)
+
+
+def _check_size(directory: Path, state: str, size_bytes: int, limit: limits.Limit) -> None:
+    if size_bytes > limit.value:
         raise CliError(
-            f"The zip of {directory} has {len(content) / 1e6:.1f} MB; Lambda takes 50 MB.",
+            f"{directory} is more than Lambda takes: over {limit.value >> 20} MiB {state}.",
             "Leave out what the function does not need, or move dependencies into a layer.",
         )
-    return Package(content, count)
 
 
 def files(directory: Path) -> Iterator[Path]:
