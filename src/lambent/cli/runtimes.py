@@ -4,6 +4,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -14,6 +15,9 @@ from lambent.cli.failures import EXIT_USAGE, CliError, reported
 
 CLIENT_PACKAGES = ("awslambdaric", "boto3")
 """AWS's runtime client, and the SDK that AWS's Python runtimes bring along."""
+
+Runner = Callable[[Sequence[str]], tuple[int, str]]
+"""Runs a command: its exit code and what it wrote to standard error."""
 
 app = typer.Typer(
     help="List the runtimes functions can use here, or add one.", no_args_is_help=True
@@ -29,9 +33,12 @@ def ls() -> None:
     usable = {interpreter.version for interpreter in find_interpreters()}
     screen = console.out()
     for version, executable in find_executables().items():
-        state = "[green]ready[/]" if version in usable else "[yellow]not added[/]"
-        screen.print(f"python{version:<5} {state:<24} ", end="")
+        state = "[green]ready    [/]" if version in usable else "[yellow]not added[/]"
+        screen.print(f"python{version:<5} {state} ", end="")
         screen.print(executable, markup=False)
+    missing = [version for version in find_executables() if version not in usable]
+    if missing:
+        console.err().print(f"Add one with: lambent runtimes add python{missing[-1]}", style="dim")
 
 
 @app.command("add")
@@ -40,6 +47,16 @@ def add(
     runtime: Annotated[str, typer.Argument(help="Such as python3.12.", show_default=False)],
 ) -> None:
     """Install AWS's runtime client and boto3 for a Python of this machine, so functions can use it."""
+    if prepare(runtime, run_quietly):
+        console.err().print(
+            f"{runtime} is ready. A platform that runs sees it when it is started again."
+        )
+    else:
+        console.err().print(f"{runtime} is ready already.")
+
+
+def prepare(runtime: str, run: Runner) -> bool:
+    """Makes ``runtime`` usable; False when it was. Raises CliError when this machine lacks it."""
     from lambent.node.runtimes import (  # noqa: PLC0415
         find_executables,
         find_interpreters,
@@ -55,26 +72,30 @@ def add(
             EXIT_USAGE,
         )
     if any(interpreter.version == version for interpreter in find_interpreters()):
-        console.err().print(f"{runtime} is ready already.")
-        return
-    install(executable, prepared_packages_dir(version))
-    console.err().print(
-        f"{runtime} is ready. A platform that runs sees it when it is started again."
-    )
+        return False
+    install(executable, prepared_packages_dir(version), run)
+    return True
 
 
-def install(executable: str, target: Path) -> None:
+def run_quietly(command: Sequence[str]) -> tuple[int, str]:
+    """The :data:`Runner` of this machine."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    return done.returncode, done.stderr
+
+
+def install(executable: str, target: Path, run: Runner) -> None:
     """Puts the client's packages into ``target``, all or nothing. Raises CliError when pip fails."""
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         fresh = Path(scratch) / target.name
         pip = [sys.executable, "-m", "pip", "--python", executable, "--disable-pip-version-check"]
         command = [*pip, "install", "--quiet", "--target", str(fresh), *CLIENT_PACKAGES]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0:
+        code, said = run(command)
+        if code != 0:
             raise CliError(
                 f"pip could not install {' and '.join(CLIENT_PACKAGES)} for {executable}:\n"
-                + done.stderr.strip()
+                + said.strip(),
+                "It needs PyPI or the index that pip is configured with.",
             )
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)

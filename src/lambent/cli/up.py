@@ -3,6 +3,7 @@
 import errno
 import ipaddress
 import os
+import sqlite3
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -62,18 +63,24 @@ def up(
         raise CliError(fault.message, "See what this machine can do: lambent doctor") from fault
     except OSError as error:
         raise start_failure(error, settings) from error
+    except sqlite3.Error as error:
+        raise CliError(
+            f"The data in {settings.data_dir} cannot be used: {error}.",
+            "Choose another directory: lambent up --data DIR",
+        ) from error
     console.err().print("Stopped.")
 
 
 def loopback(host: str) -> str:
     """``host`` when it is loopback. Raises CliError otherwise: nobody checks who calls yet."""
     try:
-        safe = host == "localhost" or ipaddress.ip_address(host).is_loopback
+        # IPv4 alone: a function is told the platform's address as host:port.
+        safe = host == "localhost" or ipaddress.IPv4Address(host).is_loopback
     except ValueError:
         safe = False
     if not safe:
         raise CliError(
-            f"Lambent listens on loopback only, not on {host}: requests are not authenticated yet, "
+            f"Lambent listens on IPv4 loopback only, not on {host}: nobody is authenticated yet, "
             "so anyone who reached that address could run code here.",
             "Use --host 127.0.0.1, and an SSH tunnel to reach it from another machine: "
             "ssh -L 4566:127.0.0.1:4566 HOST",
@@ -98,12 +105,17 @@ def start_failure(error: OSError, settings: Settings) -> CliError:
         who = f"A Lambent (process {other.get('pid')}) runs" if other else "Something else listens"
         return CliError(
             f"{who} at {url} already.",
-            f"Use it, stop it, or choose another port: lambent up --port {settings.port + 1}",
+            f"Use it, stop it, or choose another port: lambent up --port {settings.port % 65535 + 1}",
         )
-    if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS}:
+    if error.filename is not None:
         return CliError(
-            f"Not permitted: {error.strerror} ({error.filename or url}).",
-            f"The data directory is {settings.data_dir}; choose another: lambent up --data DIR",
+            f"The data directory {settings.data_dir} cannot be used: {error.strerror}.",
+            "Choose another: lambent up --data DIR",
+        )
+    if error.errno == errno.EACCES:
+        return CliError(
+            f"Not permitted to listen at {url}.",
+            "Ports below 1024 need root; choose another: lambent up --port 4566",
         )
     return CliError(f"The platform could not start: {error}", "See why: lambent doctor")
 
