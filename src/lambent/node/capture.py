@@ -5,7 +5,10 @@ just before ``END`` — the runtime has written its lines before it answers, so 
 """
 
 import asyncio
+import fcntl
 import os
+import struct
+import termios
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -13,8 +16,10 @@ from contextlib import suppress
 from lambent.observe.frames import FrameDecoder, LineSplitter
 
 _CHUNK_BYTES = 64 * 1024
-_DRAIN_BYTES = 4 * 1024 * 1024
+_TURN_BYTES = 16 * 1024
 """POLICY: read at most this much in one go, so that one function's flood never holds up the others."""
+_EVENT_BYTES = 26
+"""AWS: what CloudWatch Logs counts for each event besides its message. Source: PutLogEvents."""
 MAX_INVOCATION_BYTES = 16 * 1024 * 1024
 """POLICY: what one invocation may log; AWS throttles instead of saying so."""
 _CUT = b"[lambent] this invocation wrote more than 16 MiB of log; the rest is dropped\n"
@@ -45,26 +50,28 @@ class Capture:
         self._budget_bytes = MAX_INVOCATION_BYTES
 
     def _on_readable(self, fd: int, take: Callable[[bytes], None]) -> None:
-        if not self._read(fd, take, _CHUNK_BYTES):
+        if not self._read(fd, take, 1, _TURN_BYTES):
             asyncio.get_running_loop().remove_reader(fd)
 
-    def _read(self, fd: int, take: Callable[[bytes], None], limit_bytes: int) -> bool:
-        """Reads what is there, up to a limit; False at the end of the pipe."""
-        while limit_bytes > 0:
+    def _read(
+        self, fd: int, take: Callable[[bytes], None], wanted_bytes: int, chunk_bytes: int
+    ) -> bool:
+        """Reads chunks until it has what is wanted, or nothing is there; False at the end of the pipe."""
+        while wanted_bytes > 0:
             try:
-                data = os.read(fd, _CHUNK_BYTES)
+                data = os.read(fd, chunk_bytes)
             except BlockingIOError:
                 return True
             if not data:
                 return False
-            limit_bytes -= len(data)
+            wanted_bytes -= len(data)
             self._spend(data, take)
         return True
 
     def _spend(self, data: bytes, take: Callable[[bytes], None]) -> None:
         if self._budget_bytes <= 0:
             return
-        self._budget_bytes -= len(data)
+        self._budget_bytes -= len(data) + _EVENT_BYTES * data.count(b"\n")
         take(data)
         if self._budget_bytes <= 0:
             # What follows is dropped, so nothing may wait for it: the next invocation begins afresh.
@@ -81,10 +88,16 @@ class Capture:
             self._sink(timestamp_ms, message)
 
     def drain(self) -> None:
-        """Takes all that was written so far; an unfinished line is left for its rest."""
+        """Takes all that was written so far, not what a function goes on writing meanwhile;
+
+        an unfinished line is left for its rest.
+        """
         if self._open:
-            self._read(self._stdout_fd, self._take_stdout, _DRAIN_BYTES)
-            self._read(self._telemetry_fd, self._take_telemetry, _DRAIN_BYTES)
+            for fd, take in (
+                (self._stdout_fd, self._take_stdout),
+                (self._telemetry_fd, self._take_telemetry),
+            ):
+                self._read(fd, take, _waiting_bytes(fd), _CHUNK_BYTES)
 
     def finish(self) -> None:
         """Drains, and hands over unfinished lines as they are: nothing more belongs to them."""
@@ -109,6 +122,12 @@ class Capture:
             loop.remove_reader(fd)
             with suppress(OSError):
                 os.close(fd)
+
+
+def _waiting_bytes(fd: int) -> int:
+    """How much is in the pipe now."""
+    answer = fcntl.ioctl(fd, termios.FIONREAD, b"\0" * 4)
+    return int(struct.unpack("i", answer)[0])
 
 
 def _now_ms() -> int:

@@ -66,6 +66,30 @@ async def test_draining_takes_what_is_there_at_once(open_pipes: Callable[[], Pip
 
 
 @on_loop
+async def test_draining_ends_while_a_function_writes_on() -> None:
+    """``drain`` takes what was there when it was called, though each event brings another line."""
+    stdout, writer = os.pipe()
+    telemetry, other = os.pipe()
+    os.set_blocking(stdout, False)
+    os.set_blocking(telemetry, False)
+    events: list[bytes] = []
+
+    def answer(_: int, message: bytes) -> None:
+        events.append(message)
+        os.write(writer, b"more\n")
+
+    capture = Capture(stdout, telemetry, answer)
+    os.write(writer, b"first\n")
+    capture.drain()
+    assert events == [b"first\n"]
+    capture.drain()
+    assert events == [b"first\n", b"more\n"]
+    capture.close()
+    os.close(writer)
+    os.close(other)
+
+
+@on_loop
 async def test_finishing_hands_over_what_is_unfinished(open_pipes: Callable[[], Pipes]) -> None:
     """When nothing more can come, a line without its end and half a frame are events too."""
     pipes = open_pipes()
@@ -97,7 +121,8 @@ async def test_a_flood_is_cut_and_says_so(open_pipes: Callable[[], Pipes]) -> No
     notices = [e for e in pipes.events if e.startswith(b"[lambent] ")]
     assert len(notices) == 1
     assert pipes.events[-1] == notices[0]
-    assert abs(sum(map(len, pipes.events)) - MAX_INVOCATION_BYTES) < 128 * 1024
+    counted = sum(len(event) + 26 for event in pipes.events)
+    assert abs(counted - MAX_INVOCATION_BYTES) < 128 * 1024
     pipes.events.clear()
     pipes.capture.begin()
     os.write(pipes.stdout, b"next\n")
