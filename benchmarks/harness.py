@@ -110,7 +110,7 @@ class Platform:
         finally:
             shutil.rmtree(self.data_dir, ignore_errors=True)
 
-    def create(self, name: str, source: str, memory_mib: int = 1769) -> None:
+    def create(self, name: str, source: str, memory_mib: int = 1769, timeout_s: int = 30) -> None:
         """Creates a function whose handler is ``app.handler``."""
         archive = io.BytesIO()
         with zipfile.ZipFile(archive, "w") as file:
@@ -121,7 +121,7 @@ class Platform:
             "Role": "arn:aws:iam::000000000000:role/bench",
             "Handler": "app.handler",
             "MemorySize": memory_mib,
-            "Timeout": 30,
+            "Timeout": timeout_s,
             "Code": {"ZipFile": base64.b64encode(archive.getvalue()).decode()},
         }
         body = json.dumps(document).encode()
