@@ -136,7 +136,11 @@ class Platform:
         backend, interpreters = await platform._open_backend(port, data_dir)
         stack.push_async_callback(backend.close)
         counting = Counting(settings.max_concurrency)
-        inside = HttpServer(lambda e: edge.handle_inside(e), MAX_REQUEST_BYTES)  # noqa: PLW0108 - made below
+        inside = HttpServer(
+            lambda e: edge.handle_inside(e),  # noqa: PLW0108 - made below
+            MAX_REQUEST_BYTES,
+            discard_oversize=True,
+        )
         platform.node = Node(backend, interpreters, logs.writer, _Credentials(mint), inside)
         platform.placement = Placement(
             platform.node, settings.max_concurrency, settings.idle_timeout_s
@@ -174,7 +178,7 @@ class Platform:
         )
         stack.callback(edge.close)
         await preloading
-        server = HttpServer(edge.handle, MAX_REQUEST_BYTES)
+        server = HttpServer(edge.handle, MAX_REQUEST_BYTES, discard_oversize=True)
         await server.listen(listener)
         stack.push_async_callback(server.stop, 2.0)
         return platform

@@ -9,11 +9,12 @@ import logging
 import uuid
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from lambent.http1.protocol import Exchange
-from lambent.model.errors import AwsError, PlatformFault
+from lambent.model.errors import AwsError, ClientFault, PlatformFault
 from lambent.model.http import HttpRequest, HttpResponse
 from lambent.server.callers import LookUp, refine, to_request
 from lambent.server.internal import Internal
@@ -53,7 +54,9 @@ class Edge:
 
     def handle(self, exchange: Exchange) -> None:
         """One request on the platform's own port."""
-        if is_invocation(exchange):
+        if exchange.too_large:
+            _respond(exchange, _too_large(exchange))
+        elif is_invocation(exchange):
             self._spawn(exchange, self._invoke_route.serve(exchange))
         elif exchange.target.startswith(_INTERNAL):
             self._spawn(exchange, self._internal.serve(exchange))
@@ -139,6 +142,21 @@ class Edge:
     def close(self) -> None:
         """Lets running operations end, and takes no more."""
         self._service_threads.shutdown(wait=True)
+
+
+def _too_large(exchange: Exchange) -> HttpResponse:
+    """AWS's refusal of a body that was discarded while it came."""
+    target = None
+    with suppress(AwsError):
+        target = router.identify(to_request(exchange))
+    operation = target.operation if target is not None else "requested"
+    error = ClientFault(
+        "RequestEntityTooLargeException",
+        f"Request must be smaller than {MAX_REQUEST_BYTES} bytes for the {operation} operation",
+        413,
+        fields={"Type": "User"},
+    )
+    return codec.encode_error(target, error, str(uuid.uuid4()))
 
 
 def _internal_error(target: router.Target | None, request_id: str) -> HttpResponse:
