@@ -1,0 +1,202 @@
+"""Every kind of sandbox behind one face, and a line to the runtime in it."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lambent.http1.protocol import Exchange
+from lambent.http1.server import HttpServer
+from lambent.node.environ import build_environ
+from lambent.node.runtimes import find_interpreters
+from lambent.node.sandbox.contract import Backend, ExitStatus, Launch, Sandbox, SandboxError
+from lambent.node.sandbox.namespaces import NamespaceBackend
+from lambent.node.sandbox.process import ProcessBackend
+from lambent.testing.node import make_spec
+from lambent.testing.sandbox import FakeBackend, FakeRuntime, echo
+
+_FUNCTIONS = """
+import os, signal, subprocess
+def echo(event, context):
+    return event
+def exit_three(event, context):
+    os._exit(3)
+def kill_itself(event, context):
+    os.kill(os.getpid(), signal.SIGKILL)
+def leave_child(event, context):
+    subprocess.Popen(["/bin/sleep", event])
+    return event
+def hog(event, context):
+    return len(bytearray(event << 20))
+"""
+_CREDENTIALS = dict.fromkeys(
+    ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"), "x"
+)
+_DEADLINE_S = 10.0
+
+
+async def _exit_three(runtime: FakeRuntime) -> ExitStatus:
+    await runtime.client.next()
+    return ExitStatus(3)
+
+
+async def _kill_itself(runtime: FakeRuntime) -> ExitStatus:
+    await runtime.client.next()
+    return ExitStatus(signal=9)
+
+
+_SCRIPTS = {
+    "app.echo": echo,
+    "app.leave_child": echo,
+    "app.exit_three": _exit_three,
+    "app.kill_itself": _kill_itself,
+}
+
+
+class Line:
+    """Serves one sandbox's Runtime API, by hand, and owns what the sandbox hands over."""
+
+    def __init__(self, sandbox: Sandbox) -> None:
+        self.sandbox = sandbox
+        self._requests: asyncio.Queue[Exchange] = asyncio.Queue()
+        self._server = HttpServer(self._requests.put_nowait, 1 << 20)
+
+    async def open(self) -> "Line":
+        """Listens on every socket of the sandbox."""
+        await self._server.listen(self.sandbox.runtime_api)
+        if self.sandbox.endpoint is not None:
+            await self._server.listen(self.sandbox.endpoint)
+        return self
+
+    async def request(self) -> Exchange:
+        """The runtime's next request."""
+        async with asyncio.timeout(_DEADLINE_S):
+            return await self._requests.get()
+
+    async def asked(self) -> Exchange:
+        """Waits until the runtime asks for an event."""
+        exchange = await self.request()
+        assert exchange.target.endswith(b"/invocation/next"), exchange.target
+        return exchange
+
+    @staticmethod
+    def send(asked: Exchange, event: bytes) -> None:
+        """Answers it with one."""
+        asked.respond(
+            200,
+            [
+                ("Content-Type", "application/json"),
+                ("Lambda-Runtime-Aws-Request-Id", "r"),
+                ("Lambda-Runtime-Deadline-Ms", "4102444800000"),
+                ("Lambda-Runtime-Invoked-Function-Arn", "arn"),
+            ],
+            event,
+        )
+
+    async def call(self, event: bytes) -> bytes:
+        """One whole invocation: the function's result."""
+        self.send(await self.asked(), event)
+        answer = await self.request()
+        assert answer.target.endswith(b"/invocation/r/response"), answer.body
+        answer.respond(202)
+        return answer.body
+
+    async def exited(self) -> ExitStatus:
+        """How the runtime ended, within a deadline."""
+        async with asyncio.timeout(_DEADLINE_S):
+            return await asyncio.shield(self.sandbox.exited)
+
+    def close(self) -> None:
+        """Gives back what the sandbox handed over."""
+        self._server.close()
+        for fd in (self.sandbox.stdout_fd, self.sandbox.telemetry_fd):
+            os.close(fd)
+
+
+@dataclass(frozen=True)
+class Host:
+    """An open backend and functions to start on it. ``fail`` starts one in a way that cannot work."""
+
+    kind: str
+    backend: Backend
+    task_dir: Path
+    fail: Callable[["Host"], Any]
+
+    def launch(self, handler: str) -> Launch:
+        """A function of this host's own interpreter."""
+        spec = make_spec(
+            handler=f"app.{handler}",
+            task_dir=self.task_dir,
+            runtime=f"python3.{sys.version_info.minor}",
+        )
+        return Launch(spec, build_environ(spec, "stream", _CREDENTIALS))
+
+    async def start(self, handler: str) -> Line:
+        """A sandbox with the function in it, and the line to it."""
+        return await Line(await self.backend.start(self.launch(handler))).open()
+
+
+async def _fail_without_room(host: Host) -> None:
+    """Namespaces: all slots but one are taken by the first, so the second start fails."""
+    line = await host.start("echo")
+    try:
+        await host.backend.start(host.launch("echo"))
+    finally:
+        line.sandbox.kill()
+        await line.exited()
+        line.close()
+
+
+async def _fail_without_interpreter(host: Host) -> None:
+    broken = [replace(i, executable="/nonexistent/python") for i in find_interpreters()]
+    await ProcessBackend(broken, "http://127.0.0.1:1").start(host.launch("echo"))
+
+
+async def _fail_without_script(host: Host) -> None:
+    await host.backend.start(host.launch("unknown"))
+
+
+Open = Callable[..., AbstractAsyncContextManager[Host]]
+
+
+@pytest.fixture(params=["namespaces", "process", "fake"])
+def open_host(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
+    """``async with open_host() as host``; skips where this host cannot isolate."""
+    kind = str(request.param)
+    code_root = tmp_path / "code"
+    task_dir = code_root / "task"
+    task_dir.mkdir(parents=True)
+    (task_dir / "app.py").write_text(_FUNCTIONS)
+    for directory in (tmp_path, *tmp_path.parents[:3]):
+        directory.chmod(directory.stat().st_mode | 0o111)  # functions run as another user
+
+    @asynccontextmanager
+    async def opened(max_environments: int = 8) -> AsyncIterator[Host]:
+        backend: Backend
+        if kind == "namespaces":
+            run_dir = tmp_path / "run"
+            backend = NamespaceBackend(
+                find_interpreters(), code_root, run_dir, 4566, max_environments
+            )
+            fail: Any = _fail_without_room
+        elif kind == "process":
+            backend = ProcessBackend(find_interpreters(), "http://127.0.0.1:4566")
+            fail = _fail_without_interpreter
+        else:
+            backend, fail = FakeBackend(_SCRIPTS), _fail_without_script
+        try:
+            await backend.open()
+        except (SandboxError, OSError) as error:
+            pytest.skip(f"this host cannot isolate functions: {error}")
+        try:
+            yield Host(kind, backend, task_dir, fail)
+        finally:
+            await backend.close()
+
+    return opened
