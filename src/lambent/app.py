@@ -10,6 +10,7 @@ import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
@@ -27,7 +28,7 @@ from lambent.invoke.placement import Placement
 from lambent.model.errors import AwsError, PlatformFault
 from lambent.model.invocation import EnvironmentSpec
 from lambent.node.agent import Node
-from lambent.node.runtimes import find_interpreters
+from lambent.node.runtimes import Interpreter, choose_interpreter, find_interpreters
 from lambent.node.sandbox.choose import open_backend
 from lambent.node.sandbox.contract import Backend, SandboxError
 from lambent.node.sandbox.namespaces import NamespaceBackend
@@ -105,87 +106,74 @@ class Platform:
     async def open(cls, settings: Settings, stack: AsyncExitStack) -> "Platform":
         """Starts everything, leaving on ``stack`` how each part is stopped, in reverse order."""
         platform = cls(settings)
-        loop = asyncio.get_running_loop()
         listener = _listen(settings)
         stack.callback(listener.close)
         port = listener.getsockname()[1]
         platform.endpoint = f"http://{settings.host}:{port}"
         data_dir = _open_data_dir(settings.data_dir, stack)
-        control_thread = ThreadPoolExecutor(1, "lambent-control")
-        stack.callback(control_thread.shutdown)
-        preloading = loop.run_in_executor(control_thread, operation_model, "lambda", "Invoke")
-
+        interpreters = find_interpreters()
+        control = await _Control.open(settings, data_dir, interpreters, stack)
         logs = LogsService(data_dir)
         logs.start()
         stack.callback(logs.stop)
         mint = CredentialMint()
-        code = CodeStore(data_dir / "code")
-        database = await loop.run_in_executor(control_thread, Database, data_dir)
-        stack.callback(database.close)
-        directory = Directory(database, code)
-        changes = _Changes(directory, loop)
-        plane = ControlPlane(
-            database,
-            code,
-            lambda: datetime.now(UTC),
-            changes.on_change,
-            max_concurrency=settings.max_concurrency,
-        )
-        await loop.run_in_executor(control_thread, lifecycle.recover, plane)
-
-        backend, interpreters = await platform._open_backend(port, data_dir)
-        stack.push_async_callback(backend.close)
-        counting = Counting(settings.max_concurrency)
         inside = HttpServer(
             lambda e: edge.handle_inside(e),  # noqa: PLW0108 - made below
             MAX_REQUEST_BYTES,
             discard_oversize=True,
         )
+        backend = await platform._open_backend(interpreters, port, data_dir)
+        stack.push_async_callback(backend.close)
         platform.node = Node(backend, interpreters, logs.writer, _Credentials(mint), inside)
-        platform.placement = Placement(
-            platform.node, settings.max_concurrency, settings.idle_timeout_s
-        )
-        changes.placement = platform.placement
-        platform.placement.open()
-        stack.push_async_callback(platform.placement.close, _STOP_DEADLINE_S)
+        placement = Placement(platform.node, settings.max_concurrency, settings.idle_timeout_s)
+        platform.placement = control.changes.placement = placement
+        placement.open()
+        stack.push_async_callback(placement.close, _STOP_DEADLINE_S)
         stack.callback(inside.close)
-
-        async def reset() -> None:
-            await loop.run_in_executor(control_thread, reset_control, plane)
-            directory.clear()
-            platform.placement.retire(lambda _: False)
-            await loop.run_in_executor(None, reset_logs, logs)
-
-        internal = Internal(
-            platform.health,
-            reset if settings.allow_reset else None,
-            lambda sha256: _read(code.zip_path(sha256)),
-        )
-        operations = Operations(
-            {
-                "lambda": (LAMBDA_OPERATIONS, plane),
-                "logs": (LOGS_OPERATIONS, logs),
-                "sts": (STS_OPERATIONS, StsService()),
-            }
-        )
-        edge = Edge(
-            InvokeRoute(Frontend(directory, counting, platform.placement), mint.lookup),
-            operations,
-            internal,
-            mint.lookup,
-            control_thread,
-            lambda: lifecycle.drain(plane),
-        )
+        edge = platform._make_edge(control, logs, mint)
         stack.callback(edge.close)
-        await preloading
-        server = HttpServer(edge.handle, MAX_REQUEST_BYTES, discard_oversize=True)
+        server = HttpServer(edge.handle, MAX_REQUEST_BYTES)
         await server.listen(listener)
         stack.push_async_callback(server.stop, 2.0)
         return platform
 
-    async def _open_backend(self, port: int, data_dir: Path) -> "tuple[Backend, list[Any]]":
+    def _make_edge(self, control: "_Control", logs: LogsService, mint: CredentialMint) -> Edge:
+        """The edge and everything it calls."""
+
+        async def reset() -> None:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(control.thread, reset_control, control.plane)
+            control.directory.clear()
+            self.placement.retire(lambda _: False)
+            await loop.run_in_executor(None, reset_logs, logs)
+
+        code = control.plane.code
+        internal = Internal(
+            self.health,
+            reset if self.settings.allow_reset else None,
+            lambda sha256: _read(code.zip_path(sha256)),
+        )
+        operations = Operations(
+            {
+                "lambda": (LAMBDA_OPERATIONS, control.plane),
+                "logs": (LOGS_OPERATIONS, logs),
+                "sts": (STS_OPERATIONS, StsService()),
+            }
+        )
+        counting = Counting(self.settings.max_concurrency)
+        return Edge(
+            InvokeRoute(Frontend(control.directory, counting, self.placement), mint.lookup),
+            operations,
+            internal,
+            mint.lookup,
+            control.thread,
+            lambda: lifecycle.drain(control.plane),
+        )
+
+    async def _open_backend(
+        self, interpreters: list[Interpreter], port: int, data_dir: Path
+    ) -> Backend:
         settings = self.settings
-        interpreters = find_interpreters()
         slots = settings.max_concurrency + _SPARE_SLOTS
         try:
             backend, self.notice = await open_backend(
@@ -197,7 +185,7 @@ class Platform:
             )
         except SandboxError as error:
             raise PlatformFault(str(error)) from error
-        return backend, interpreters
+        return backend
 
     def health(self) -> Mapping[str, Any]:
         """What ``GET /_lambent/health`` answers."""
@@ -215,6 +203,46 @@ class Platform:
             "runtimes": described["runtimes"],
             "environments": self.placement.counts(),
         }
+
+
+@dataclass(frozen=True, slots=True)
+class _Control:
+    """The control plane, its thread, and what it tells the invocation path."""
+
+    plane: ControlPlane
+    directory: Directory
+    changes: "_Changes"
+    thread: ThreadPoolExecutor
+
+    @classmethod
+    async def open(
+        cls,
+        settings: Settings,
+        data_dir: Path,
+        interpreters: list[Interpreter],
+        stack: AsyncExitStack,
+    ) -> "_Control":
+        """Opens the records and finishes what a crash left in between."""
+        loop = asyncio.get_running_loop()
+        thread = ThreadPoolExecutor(1, "lambent-control")
+        stack.callback(thread.shutdown)
+        preloading = loop.run_in_executor(None, operation_model, "lambda", "Invoke")
+        code = CodeStore(data_dir / "code")
+        database = await loop.run_in_executor(thread, Database, data_dir)
+        stack.callback(database.close)
+        directory = Directory(database, code)
+        changes = _Changes(directory, loop)
+        plane = ControlPlane(
+            database,
+            code,
+            lambda: datetime.now(UTC),
+            changes.on_change,
+            max_concurrency=settings.max_concurrency,
+            runtime_notice=lambda runtime: choose_interpreter(runtime, interpreters).notice,
+        )
+        await loop.run_in_executor(thread, lifecycle.recover, plane)
+        await preloading
+        return cls(plane, directory, changes, thread)
 
 
 class _Changes:

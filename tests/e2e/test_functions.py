@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import sys
 import urllib.request
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+OWN_RUNTIME = f"python3.{sys.version_info.minor}"
 CODE = "def handler(event, context): return event"
 
 
@@ -61,7 +63,7 @@ def test_states_pass_through_waiters(
     """CreateFunction answers Pending, and the waiters see Active and Successful."""
     name, content = new_name(), zip_of({"app.py": CODE})
     created = client.create_function(
-        FunctionName=name, Runtime="python3.12", Role="arn:aws:iam::000000000000:role/r",
+        FunctionName=name, Runtime=OWN_RUNTIME, Role="arn:aws:iam::000000000000:role/r",
         Handler="app.handler", Code={"ZipFile": content},
     )  # fmt: skip
     assert created["State"] == "Pending"
@@ -74,6 +76,16 @@ def test_states_pass_through_waiters(
     configuration = client.get_function_configuration(FunctionName=name)
     assert "StateReason" not in configuration
     assert "LastUpdateStatusReason" not in configuration
+
+
+def test_a_stand_in_interpreter_is_said(deploy: Callable[..., Any], client: Any) -> None:
+    """Where another Python stands in for the one asked for, the configuration's reason says so."""
+    function = deploy("def handler(event, context): return 1", Runtime="python3.14")
+    configuration = client.get_function_configuration(FunctionName=function.name)
+    assert configuration["Runtime"] == "python3.14"
+    assert configuration["State"] == "Active"
+    if OWN_RUNTIME != "python3.14":
+        assert "lambent runtimes add python3.14" in configuration["StateReason"]
 
 
 def test_a_stale_revision_is_refused(

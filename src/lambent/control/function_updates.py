@@ -65,7 +65,7 @@ def _update(
         latest = _changeable(cx, call)
         changed = change(cx, latest)
         if parameters.get("DryRun"):
-            return Result(function_configuration(changed))
+            return Result(function_configuration(plane.shown(changed)))
         updated = updating(revised(plane, changed))
         functions.put_version(cx, updated)
         if parameters.get("Publish"):
@@ -74,9 +74,9 @@ def _update(
     plane.announce(updated)
     plane.collect_code()
     if published is None:
-        return Result(function_configuration(updated))
+        return Result(function_configuration(plane.shown(updated)))
     plane.announce(published)
-    return Result(function_configuration(published, qualifier=published.version))
+    return Result(function_configuration(plane.shown(published), qualifier=published.version))
 
 
 def _changeable(cx: Connection, call: Call) -> FunctionVersion:

@@ -43,9 +43,11 @@ def create_function(plane: ControlPlane, call: Call) -> Result:
         check_code_storage(cx, function.account_id, function.region)
     plane.announce(created)
     if published is None:
-        return Result(function_configuration(created), status=201)
+        return Result(function_configuration(plane.shown(created)), status=201)
     plane.announce(published)
-    return Result(function_configuration(published, qualifier=published.version), status=201)
+    return Result(
+        function_configuration(plane.shown(published), qualifier=published.version), status=201
+    )
 
 
 def get_function(plane: ControlPlane, call: Call) -> Result:
@@ -54,7 +56,7 @@ def get_function(plane: ControlPlane, call: Call) -> Result:
     function = function_of(call)
     version, _ = version_of(cx, function)
     output: dict[str, Any] = {
-        "Configuration": function_configuration(version, qualifier=function.qualifier),
+        "Configuration": function_configuration(plane.shown(version), qualifier=function.qualifier),
         "Code": {"RepositoryType": "S3", "Location": code_location(call.caller, version.code)},
     }
     tagged = tags.list_tags(cx, function.function_arn)
@@ -67,7 +69,7 @@ def get_function_configuration(plane: ControlPlane, call: Call) -> Result:
     """``GetFunctionConfiguration`` of ``$LATEST``, a version, or what an alias points to."""
     function = function_of(call)
     version, _ = version_of(plane.database.connection, function)
-    return Result(function_configuration(version, qualifier=function.qualifier))
+    return Result(function_configuration(plane.shown(version), qualifier=function.qualifier))
 
 
 def list_functions(plane: ControlPlane, call: Call) -> Result:

@@ -42,11 +42,19 @@ class ControlPlane:
     max_concurrency: int = limits.CONCURRENCY.value
     architecture: str = field(default_factory=lambda: _ARCHITECTURES[platform.machine().lower()])
     pending_work: list[WorkItem] = field(default_factory=list)
+    runtime_notice: Callable[[str], str | None] = lambda _: None
+    """What there is to say of a runtime on this host: that another interpreter stands in for it."""
 
     def timestamp(self) -> str:
         """Now, as Lambda writes it: ``2026-01-31T12:00:00.000+0000``."""
         now = self.clock()
         return f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}{now:%z}"
+
+    def shown(self, version: FunctionVersion) -> FunctionVersion:
+        """The version as answers show it: an Active one says what it runs under, if not as asked."""
+        if version.state != "Active" or version.state_reason is not None:
+            return version
+        return replace(version, state_reason=self.runtime_notice(version.runtime))
 
     def announce(self, version: FunctionVersion) -> None:
         """Tells of a committed change to a version, and leaves finishing it as pending work."""

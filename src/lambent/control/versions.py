@@ -42,7 +42,7 @@ def publish_version(plane: ControlPlane, call: Call) -> Result:
             check_code_storage(cx, latest.account_id, latest.region)
     if is_new:
         plane.announce(version)
-    return Result(function_configuration(version, qualifier=version.version))
+    return Result(function_configuration(plane.shown(version), qualifier=version.version))
 
 
 def list_versions_by_function(plane: ControlPlane, call: Call) -> Result:
