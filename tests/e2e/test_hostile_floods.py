@@ -174,7 +174,7 @@ def test_a_function_that_ignores_everything_is_still_ended(
             if os.fork() == 0:
                 os.setsid()
                 while True: time.sleep(1)
-            os.kill(os.getpid(), signal.SIGSTOP)
+            while True: os.kill(os.getpid(), signal.SIGSTOP)
         """,
         Timeout=1,
     )

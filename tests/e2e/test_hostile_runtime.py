@@ -168,7 +168,7 @@ return "fine"
 
 
 def test_bodies_that_never_end_do_not_fill_the_platform(
-    deploy: Callable[..., Any], platform: Any, bystander: Callable[[], None]
+    deploy: Callable[..., Any], platform: Any, bystander: Callable[[], None], isolated: None
 ) -> None:
     """Many half-sent requests, inside and at the endpoint, cost the platform a bounded memory."""
     function = hostile(
@@ -239,7 +239,7 @@ return sent
 
 
 def test_garbage_on_the_telemetry_descriptor(
-    deploy: Callable[..., Any], bystander: Callable[[], None]
+    deploy: Callable[..., Any], bystander: Callable[[], None], isolated: None
 ) -> None:
     """Frames that lie about type, length and time are log lines at worst."""
     function = hostile(

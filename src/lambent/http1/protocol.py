@@ -6,7 +6,7 @@ Contract:
 2. ``Exchange.respond`` may be called at once or later, from the loop's thread; a second call, or one
    after the client left, does nothing.
 3. With ``discard_oversize`` a body over the limit is read and thrown away, and the handler sees
-   ``Exchange.too_large``; else the client gets 413.
+   ``Exchange.too_large``; else, or when a gigabyte is announced, the client gets 413.
 4. Bytes that are no request get 400, too large a body 413, too large a head 431, in their turn behind
    the requests before them; then the connection closes. A connection that sends half a request is
    closed after ``REQUEST_DEADLINE_S``.
@@ -31,6 +31,8 @@ REQUEST_DEADLINE_S = 60.0
 IDLE_DEADLINE_S = 600.0
 """POLICY: a kept-alive connection without a request."""
 _MAX_PIPELINED = 16
+_MAX_DISCARDED_BYTES = 1 << 30
+"""POLICY: nobody sends more by mistake; such a body is refused before it comes."""
 _OFFER = (b"connection", b"expect", b"http2-settings", b"upgrade")
 _INLINE_BODY_BYTES = 32 * 1024
 
@@ -259,8 +261,8 @@ class HttpProtocol(asyncio.Protocol):
         """Refuses a body announced too large before it comes."""
         headers = self._headers
         length = headers.get(b"content-length", b"")
-        too_large = length.isdigit() and int(length) > self._max_body_bytes
-        if too_large and not self._discard_oversize:
+        most = _MAX_DISCARDED_BYTES if self._discard_oversize else self._max_body_bytes
+        if length.isdigit() and int(length) > most:
             self._fail(413, b"The request's body is too large.")
         elif b"expect" in headers and self._transport is not None:
             self._transport.write(_CONTINUE)

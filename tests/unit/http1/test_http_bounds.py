@@ -152,3 +152,16 @@ def test_everything_is_counted_out_at_the_end(
         assert (bounds.held_bytes, bounds.connections) == (0, 0)
 
     on_loop(work)
+
+
+def test_an_absurd_body_is_refused_when_it_is_announced() -> None:
+    """A body beyond a gigabyte is 413 before it comes, also where too large ones are discarded."""
+
+    async def work() -> None:
+        seen = list[Exchange]()
+        protocol, transport = connection(Bounds(), seen, discard=True)
+        protocol.data_received(HEAD % (1 << 31))
+        assert bytes(transport.written).startswith(b"HTTP/1.1 413 ")
+        assert transport.is_closing()
+
+    on_loop(work)
