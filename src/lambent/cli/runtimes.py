@@ -5,6 +5,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated
 
@@ -73,7 +74,7 @@ def prepare(runtime: str, run: Runner) -> bool:
         )
     if any(interpreter.version == version for interpreter in find_interpreters()):
         return False
-    install(executable, prepared_packages_dir(version), run)
+    install(version, executable, prepared_packages_dir(version), run)
     return True
 
 
@@ -83,19 +84,25 @@ def run_quietly(command: Sequence[str]) -> tuple[int, str]:
     return done.returncode, done.stderr
 
 
-def install(executable: str, target: Path, run: Runner) -> None:
-    """Puts the client's packages into ``target``, all or nothing. Raises CliError when pip fails."""
+def install(version: str, executable: str, target: Path, run: Runner) -> None:
+    """Puts the client's packages into ``target``, all or nothing. Raises CliError when pip fails.
+
+    They are wheels for ``version``, got by this interpreter's pip: the other may have none, or one that is
+    too old for it. They are the versions the platform itself has, compiled by the interpreter they are for.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         fresh = Path(scratch) / target.name
-        pip = [sys.executable, "-m", "pip", "--python", executable, "--disable-pip-version-check"]
-        command = [*pip, "install", "--quiet", "--target", str(fresh), *CLIENT_PACKAGES]
-        code, said = run(command)
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        wheels = ["--python-version", version, "--implementation", "cp", "--only-binary", ":all:"]
+        pinned = [f"{name}=={metadata.version(name)}" for name in CLIENT_PACKAGES]
+        code, said = run([*pip, *wheels, "--no-compile", "--target", str(fresh), *pinned])
         if code != 0:
             raise CliError(
                 f"pip could not install {' and '.join(CLIENT_PACKAGES)} for {executable}:\n"
                 + said.strip(),
                 "It needs PyPI or the index that pip is configured with.",
             )
+        run([executable, "-I", "-m", "compileall", "-q", str(fresh)])
         shutil.rmtree(target, ignore_errors=True)
         fresh.rename(target)
