@@ -7,7 +7,6 @@ of its namespace reads it, and the kernel kills the rest.
 
 import asyncio
 import os
-import signal
 import socket
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from lambent.node.linux.cgroups import Cgroup, CgroupLayout, prepare_layout
-from lambent.node.linux.procfs import first_child, peak_resident_bytes
 from lambent.node.runtimes import Interpreter, choose_interpreter
-from lambent.node.sandbox.contract import ExitStatus, Launch, SandboxError
+from lambent.node.sandbox.contract import Launch, SandboxError
+from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
 from lambent.node.sandbox.zygote_client import RUNTIME_API_PORT, RUNTIME_PATH, ZygoteClient
 from lambent.node.zygote.root import FIRST_UID, HIDDEN
 from lambent.node.zygote.rootless import INSIDE_UID
@@ -30,139 +29,6 @@ _NO_CGROUPS = (
 )
 _SETUP_DEADLINE_S = 10.0
 _REMOVE_RETRY_S = 0.005
-_REMOVE_TRIES = 400
-
-
-class NamespaceSandbox:
-    """One environment's processes; see :class:`lambent.node.sandbox.contract.Sandbox`."""
-
-    def __init__(self, backend: "NamespaceBackend", slot: int, cgroup: Cgroup) -> None:
-        self._backend = backend
-        self._slot = slot
-        self._cgroup = cgroup
-        self._lifeline = self._pidfd = -1
-        self._control: socket.socket | None = None
-        self._reported: ExitStatus | None = None
-        self._group = 0
-        self._oom_killed: bool | None = None
-        self._peak_bytes = 0
-        self.stdout_fd = self.telemetry_fd = -1
-        self.runtime_api: socket.socket
-        self.endpoint: socket.socket | None
-        self.pid = 0
-        self.exited: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
-
-    def adopt(self, pid: int, lifeline: int) -> None:
-        """Takes charge of the new process: from here on its end is noticed."""
-        self.pid = pid
-        self._lifeline = lifeline
-        self._pidfd = os.pidfd_open(pid)
-        asyncio.get_running_loop().add_reader(self._pidfd, self._on_exit)
-
-    def freeze(self) -> None:
-        """Stops all processes of the environment."""
-        if self._pidfd < 0:
-            return
-        if self._cgroup.can_freeze:
-            self._cgroup.freeze()
-        else:
-            self._signal_group(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Lets them go on."""
-        if self._pidfd < 0:
-            return
-        if self._cgroup.can_freeze:
-            self._cgroup.thaw()
-        else:
-            self._signal_group(signal.SIGCONT)
-
-    def _signal_group(self, number: int) -> None:
-        """Freezing where there is no cgroup to freeze: the runtime's process group."""
-        if self._runtime_pid():
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._runtime_pid(), number)
-
-    def _runtime_pid(self) -> int:
-        """Without root the runtime is the child of the process we know, and leads a group."""
-        if not self._group:
-            self._group = first_child(self.pid)
-        return self._group
-
-    def kill(self) -> None:
-        """Ends every process of the environment; ``exited`` follows."""
-        if self._lifeline >= 0:
-            os.close(self._lifeline)
-            self._lifeline = -1
-            self._cgroup.kill()
-            if self._backend.rootless and self._pidfd >= 0:
-                with suppress(ProcessLookupError):
-                    signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-
-    def memory_peak_bytes(self) -> int:
-        """The most memory it ever used, from its cgroup; without one, the runtime process's own."""
-        if self._pidfd >= 0:
-            peak_bytes = self._cgroup.memory_peak_bytes()
-            self._peak_bytes = peak_bytes or peak_resident_bytes(self._runtime_pid())
-        return self._peak_bytes
-
-    def oom_killed(self) -> bool:
-        """Whether the kernel killed in it for want of memory."""
-        return self._cgroup.oom_kills() > 0 if self._oom_killed is None else self._oom_killed
-
-    def _on_exit(self) -> None:
-        """The runtime ended: whatever it left running ends too, and everything is given back."""
-        asyncio.get_running_loop().remove_reader(self._pidfd)
-        info = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
-        self._read_control()
-        self._oom_killed = self._cgroup.oom_kills() > 0
-        self._peak_bytes = self._cgroup.memory_peak_bytes() or self._peak_bytes
-        self.kill()
-        os.close(self._pidfd)
-        self._pidfd = -1
-        self._cgroup.close()
-        self._remove_cgroup(_REMOVE_TRIES)
-        if not self.exited.done():
-            self.exited.set_result(self._reported or _exit_status(info))
-
-    def listen_to(self, control: socket.socket) -> None:
-        """Keeps the child's control socket: its set-up failing, or how its runtime ended, comes there."""
-        self._control = control
-        asyncio.get_running_loop().add_reader(control, self._read_control)
-
-    def _read_control(self) -> None:
-        control = self._control
-        if control is None:
-            return
-        with suppress(BlockingIOError):
-            data = b""
-            with suppress(ConnectionError):
-                data = control.recv(4096)
-            if data.startswith(b"exit "):
-                code, number = data.split()[1:]
-                self._reported = ExitStatus(int(code), int(number))
-            elif data:
-                asyncio.get_running_loop().call_exception_handler(
-                    {"message": f"environment set-up: {data.decode(errors='replace')}"}
-                )
-        if not data or self._pidfd < 0:
-            asyncio.get_running_loop().remove_reader(control)
-            control.close()
-            self._control = None
-
-    def _remove_cgroup(self, tries: int) -> None:
-        if self._cgroup.remove() or tries == 0:
-            self._backend.release(self._slot)
-            return
-        asyncio.get_running_loop().call_later(_REMOVE_RETRY_S, self._remove_cgroup, tries - 1)
-
-
-def _exit_status(info: Any) -> ExitStatus:
-    if info is None:
-        return ExitStatus(code=255)
-    if info.si_code == os.CLD_EXITED:
-        return ExitStatus(code=info.si_status)
-    return ExitStatus(signal=info.si_status)
 
 
 class NamespaceBackend:
@@ -191,19 +57,27 @@ class NamespaceBackend:
         self._live = 0
         self._zygotes: dict[str, ZygoteClient] = {}
         self._opening = asyncio.Lock()
+        self._warming: asyncio.Task[None] | None = None
         self._layout = CgroupLayout(None, frozenset())
 
     async def open(self) -> None:
-        """Finds out what the host allows and warms the zygote of the platform's own interpreter.
+        """Finds out what the host allows and warms a zygote; those of other interpreters follow meanwhile.
 
         Raises SandboxError with the reason where namespaces cannot be made.
         """
         self._layout = prepare_layout()
         try:
-            await self._zygote(self._interpreters[-1])
+            await self._zygote(self._interpreters[0])
         except SandboxError:
             self._layout.remove()
             raise
+        self._warming = asyncio.get_running_loop().create_task(self._warm(self._interpreters[1:]))
+
+    async def _warm(self, interpreters: list[Interpreter]) -> None:
+        for interpreter in interpreters:
+            # One that cannot start is tried again, and reported, when a function asks for it.
+            with suppress(SandboxError):
+                await self._zygote(interpreter)
 
     async def _zygote(self, interpreter: Interpreter) -> ZygoteClient:
         zygote = self._zygotes.get(interpreter.version)
@@ -333,6 +207,9 @@ class NamespaceBackend:
 
     async def close(self) -> None:
         """Ends the zygotes, and removes the cgroups once every sandbox (killed before) is gone."""
+        if self._warming is not None:
+            self._warming.cancel()
+            await asyncio.wait([self._warming])
         for zygote in self._zygotes.values():
             await zygote.close()
         end = asyncio.get_running_loop().time() + _SETUP_DEADLINE_S
