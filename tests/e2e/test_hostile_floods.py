@@ -160,7 +160,7 @@ def test_sockets_and_files_until_there_are_no_more(
 
 
 def test_a_function_that_ignores_everything_is_still_ended(
-    deploy: Callable[..., Any], bystander: Callable[[], None]
+    deploy: Callable[..., Any], isolated: None, bystander: Callable[[], None]
 ) -> None:
     """Signals ignored, children in new sessions, a stopped runtime: the timeout ends it all."""
     function = deploy(
