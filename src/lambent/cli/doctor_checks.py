@@ -20,6 +20,9 @@ TOO_FEW_BYTES = 100_000_000
 """POLICY: two functions of the largest upload."""
 CONTROLLERS = ("memory", "cpu", "pids")
 
+LAMBDA_PYTHONS = ("3.10", "3.11", "3.12", "3.13", "3.14")
+"""What AWS offers and awslambdaric supports today."""
+
 
 class Host(Protocol):
     """The questions asked of a machine."""
@@ -236,21 +239,34 @@ def check_node(host: Host) -> Finding:
     return Finding("ok", "Node.js", f"{found}; Lambent runs Python functions today")
 
 
+def _minor(version: str) -> int:
+    return int(version.partition(".")[2])
+
+
+def _stand_in(version: str, usable: Collection[str]) -> str:
+    """What functions that ask for ``version`` run under: the nearest, the newer of two."""
+    if not usable:
+        return "not used"
+    wanted = _minor(version)
+    nearest = min(usable, key=lambda other: (abs(_minor(other) - wanted), -_minor(other)))
+    return f"its functions run under python{nearest}"
+
+
 def check_interpreters(
     executables: Mapping[str, str], usable: Collection[str]
 ) -> Iterator[Finding]:
     """The Pythons functions can run under. ``executables``: version → path; ``usable``: versions with
     the runtime client installed."""
-    for version, path in executables.items():
+    for version in sorted({*executables, *LAMBDA_PYTHONS}, key=_minor):
+        name, path = f"python{version}", executables.get(version)
         if version in usable:
-            yield Finding("ok", f"python{version}", f"{path}, with awslambdaric")
+            yield Finding("ok", name, f"{path}, with awslambdaric")
+        elif path is not None:
+            found = f"{path}, without awslambdaric: {_stand_in(version, usable)}"
+            yield Finding("warn", name, found, f"lambent runtimes add {name}")
         else:
-            yield Finding(
-                "warn",
-                f"python{version}",
-                f"{path}, without awslambdaric: not used",
-                f"lambent runtimes add python{version}",
-            )
+            remedy = f"install it (apt, pyenv or uv), then: lambent runtimes add {name}"
+            yield Finding("warn", name, f"not here: {_stand_in(version, usable)}", remedy)
     if not usable:
         yield Finding(
             "bad",
