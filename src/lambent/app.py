@@ -109,7 +109,8 @@ class Platform:
         listener = _listen(settings)
         stack.callback(listener.close)
         port = listener.getsockname()[1]
-        platform.endpoint = f"http://{settings.host}:{port}"
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        platform.endpoint = f"http://{host}:{port}"
         data_dir = _open_data_dir(settings.data_dir, stack)
         interpreters = find_interpreters()
         control = await _Control.open(settings, data_dir, interpreters, stack)
