@@ -24,13 +24,19 @@ WAITING = """
 """
 
 
-def test_globals_and_tmp_are_kept(deploy: Callable[..., Any]) -> None:
+def test_globals_and_tmp_are_kept(deploy: Callable[..., Any], isolated: None) -> None:
     """Invocations one after the other find the same process, its globals and its /tmp."""
     function = deploy(COUNTING)
     answers = [function().payload for _ in range(4)]
     assert [answer["count"] for answer in answers] == [1, 2, 3, 4]
     assert [answer["kept"] for answer in answers] == [0, 1, 2, 3]
     assert len({answer["me"] for answer in answers}) == 1
+
+
+def test_globals_are_kept(deploy: Callable[..., Any]) -> None:
+    """Invocations one after the other run in one process, in any sandbox."""
+    function = deploy("n = []\ndef handler(event, context): n.append(1); return len(n)")
+    assert [function().payload for _ in range(3)] == [1, 2, 3]
 
 
 def test_two_functions_share_nothing(deploy: Callable[..., Any], isolated: None) -> None:
@@ -124,11 +130,11 @@ def test_background_threads_stand_still_between_invocations(deploy: Callable[...
 def test_child_processes_stand_still_between_invocations(deploy: Callable[..., Any]) -> None:
     """A child process is frozen with its environment, and goes on at the next invocation."""
     function = deploy("""
-        import os, subprocess, sys, time
-        path = "/tmp/ticks-%d" % os.getpid()
+        import os, subprocess, sys, tempfile, time
+        path = tempfile.mkstemp()[1]
         loop = "import time\\nwhile True:\\n  open(%r, 'a').write('x')\\n  time.sleep(0.001)" % path
         child = subprocess.Popen([sys.executable, "-S", "-c", loop])
-        while not os.path.exists(path): time.sleep(0.001)
+        while not os.path.getsize(path): time.sleep(0.001)
         def handler(event, context):
             first = os.path.getsize(path)
             time.sleep(event)

@@ -233,7 +233,8 @@ reached = []
 for port in [22, 53, 80, 2024, *range(9000, 9020), *range(32768, 61000, 7)]:
     probe = socket.socket()
     probe.settimeout(.2)
-    if probe.connect_ex(("127.0.0.1", port)) == 0: reached.append(port)
+    if probe.connect_ex(("127.0.0.1", port)) == 0 and probe.getsockname() != probe.getpeername():
+        reached.append(port)  # TCP connects to itself when the port it was given is the one it dials
     probe.close()
 for name in event:
     probe = socket.socket(socket.AF_UNIX)
