@@ -1,0 +1,132 @@
+"""The node: specs become environments, credentials live as long as they do, the strongest sandbox is taken."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from lambent.http1.server import HttpServer
+from lambent.invoke.placement import Placement
+from lambent.model.invocation import EnvironmentSpec
+from lambent.node.agent import Node
+from lambent.node.runtimes import Interpreter
+from lambent.node.sandbox.choose import open_backend
+from lambent.node.sandbox.contract import SandboxError
+from lambent.settings import SandboxChoice
+from lambent.testing.host import open_descriptors
+from lambent.testing.loop import on_loop, until
+from lambent.testing.node import make_invocation, make_spec
+from lambent.testing.sandbox import FakeBackend, FakeRuntime, echo
+
+PYTHON = Interpreter("3.11", "/usr/bin/python3.11", "/usr", {})
+
+
+class Around:
+    """A node's credentials and log."""
+
+    def __init__(self) -> None:
+        self.live: set[str] = set()
+        self.minted = 0
+        self.lines: list[tuple[str, bytes]] = []
+
+    def mint(self, spec: EnvironmentSpec, session_name: str) -> Mapping[str, str]:
+        self.minted += 1
+        self.live.add(f"K{self.minted}")
+        assert 2 <= len(session_name) <= 64
+        return {"AWS_ACCESS_KEY_ID": f"K{self.minted}"}
+
+    def revoke(self, environ: Mapping[str, str]) -> None:
+        self.live.remove(environ["AWS_ACCESS_KEY_ID"])
+
+    def append(self, *event: Any) -> None:
+        self.lines.append((event[3], event[5]))
+
+
+def make_node(backend: FakeBackend, around: Around) -> Node:
+    return Node(backend, [PYTHON], around, around, HttpServer(lambda e: e.respond(200), 10))
+
+
+@on_loop
+async def test_credentials_live_as_long_as_their_environment() -> None:
+    """Each environment is launched with its own, and they are revoked at its end or failed start."""
+    around, backend = Around(), FakeBackend({"app.handler": echo})
+    placement = Placement(make_node(backend, around), 10, 300)
+    await placement.invoke(make_invocation())
+    environ = backend.sandboxes[0].runtime.launch.environ
+    assert (environ["AWS_ACCESS_KEY_ID"], around.live) == ("K1", {"K1"})
+    with pytest.raises(Exception, match="no script"):
+        await placement.invoke(make_invocation(make_spec(handler="other", key="other")))
+    assert (around.live, around.minted) == ({"K1"}, 2)
+    await placement.close(5)
+    assert not around.live
+
+
+@on_loop
+async def test_each_environment_has_a_log_stream_of_its_own() -> None:
+    """INIT_START opens the stream the function is told of; an interpreter not asked for is noticed."""
+    around, backend = Around(), FakeBackend({"app.handler": echo})
+    placement = Placement(make_node(backend, around), 10, 300)
+    await placement.invoke(make_invocation(make_spec(runtime="python3.13")))
+    stream = backend.sandboxes[0].runtime.launch.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
+    assert {s for s, _ in around.lines} == {stream}
+    assert around.lines[0][1].startswith(b"INIT_START Runtime Version: python:3.11")
+    assert b"python3.13 is not on this host" in around.lines[1][1]
+    await placement.close(5)
+
+
+@on_loop
+async def test_the_whole_path_survives_runtimes_that_leave() -> None:
+    """Runtimes that exit after each answer never cost a caller its event, nor a descriptor."""
+
+    async def once(runtime: FakeRuntime) -> None:
+        event = await runtime.client.next()
+        await runtime.client.respond(event.request_id, event.body)
+
+    before = open_descriptors()
+    around, backend = Around(), FakeBackend({"app.handler": once})
+    placement = Placement(make_node(backend, around), 10, 300)
+    for number in range(20):
+        result = await placement.invoke(make_invocation(payload=b"%d" % number))
+        assert (result.payload, result.function_error) == (b"%d" % number, None)
+    await placement.close(5)
+    assert not around.live
+    await until(lambda: open_descriptors() == before)
+
+
+class _Backend(FakeBackend):
+    """Opens, or says why not."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        super().__init__({})
+        self.error = error
+
+    async def open(self) -> None:
+        if self.error:
+            raise self.error
+
+
+@pytest.mark.parametrize(
+    ("choice", "error", "expected"),
+    [
+        ("auto", None, "namespaces"),
+        ("auto", SandboxError("no unshare"), "process"),
+        ("auto", OSError("no unshare"), "process"),
+        ("namespaces", None, "namespaces"),
+        ("namespaces", SandboxError("no unshare"), "refused"),
+        ("process", None, "process"),
+    ],
+)
+@on_loop
+async def test_the_strongest_sandbox_that_works_is_taken(
+    choice: SandboxChoice, error: Exception | None, expected: str
+) -> None:
+    """Isolation wherever it works, a notice where it was wanted and does not, an error where demanded."""
+    namespaces, process = _Backend(error), _Backend()
+    if expected == "refused":
+        with pytest.raises(SandboxError, match="no unshare"):
+            await open_backend(choice, lambda: namespaces, lambda: process)
+        return
+    backend, notice = await open_backend(choice, lambda: namespaces, lambda: process)
+    assert backend is (namespaces if expected == "namespaces" else process)
+    assert (notice is not None) == (choice == "auto" and expected == "process")
+    assert notice is None or "no unshare" in notice
