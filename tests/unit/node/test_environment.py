@@ -19,7 +19,6 @@ REPORT = re.compile(
     rb"REPORT RequestId: \S+\tDuration: [\d.]+ ms\tBilled Duration: \d+ ms\tMemory Size: 128 MB"
     rb"\tMax Memory Used: 1 MB(\tInit Duration: [\d.]+ ms)?\t(Status: \S+)?(\tError Type: \S+)?\n"
 )
-FOREVER = 3600
 
 
 def error_of(payload: bytes) -> tuple[str, str]:
