@@ -15,6 +15,8 @@ OLDEST_PYTHON = (3, 11)
 CAP_SYS_ADMIN = 21
 FREEZE_SINCE = (5, 2)
 KILL_SINCE = (5, 14)
+ISOLATION_SINCE = (5, 14)
+"""``clone3`` into a cgroup, ``mount_setattr`` and ``cgroup.kill``."""
 SCARCE_BYTES = 1_000_000_000
 TOO_FEW_BYTES = 100_000_000
 """POLICY: two functions of the largest upload."""
@@ -80,6 +82,13 @@ def check_kernel(host: Host) -> Finding:
             "kernel",
             "not Linux: functions run as plain processes, without isolation or limits",
             "Run Lambent in a Linux virtual machine or container.",
+        )
+    if kernel_version(release) < ISOLATION_SINCE:
+        return Finding(
+            "warn",
+            "kernel",
+            f"Linux {release.strip()}: isolating functions needs Linux 5.14",
+            "Upgrade the kernel, or run Lambent in a virtual machine.",
         )
     return Finding("ok", "kernel", f"Linux {release.strip()}")
 
