@@ -73,6 +73,7 @@ def connected(service: str, endpoint: str, read_timeout_s: float = READ_TIMEOUT_
 def _refuse_strangers(http_response: Any, **_: object) -> None:
     """AWS: every answer has a request id; what sends none is some other server at that port."""
     if "x-amzn-requestid" not in http_response.headers:
+        http_response.raw.close()  # a payload nobody will read
         raise CliError(
             f"What answers at {_origin(http_response.url)} is not Lambent.",
             "Check --endpoint and AWS_ENDPOINT_URL.",
@@ -104,7 +105,7 @@ def explain(error: Exception) -> CliError | None:
             failure = _refusal(error.response, str(error))
         case sdk.ParamValidationError():
             failure = CliError(str(error), exit_code=EXIT_USAGE)
-        case sdk.HTTPClientError() | ResponseParserError():
+        case sdk.HTTPClientError() | sdk.SSLError() | ResponseParserError():
             failure = CliError(str(error), "Check --endpoint and AWS_ENDPOINT_URL.")
         case sdk.BotoCoreError():
             failure = CliError(str(error), "Check AWS_PROFILE, AWS_REGION and ~/.aws.")

@@ -74,13 +74,12 @@ def up(
 def loopback(host: str) -> str:
     """``host`` when it is loopback. Raises CliError otherwise: nobody checks who calls yet."""
     try:
-        # IPv4 alone: a function is told the platform's address as host:port.
-        safe = host == "localhost" or ipaddress.IPv4Address(host).is_loopback
+        safe = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         safe = False
     if not safe:
         raise CliError(
-            f"Lambent listens on IPv4 loopback only, not on {host}: nobody is authenticated yet, "
+            f"Lambent listens on loopback only, not on {host}: nobody is authenticated yet, "
             "so anyone who reached that address could run code here.",
             "Use --host 127.0.0.1, and an SSH tunnel to reach it from another machine: "
             "ssh -L 4566:127.0.0.1:4566 HOST",
@@ -99,7 +98,8 @@ def known_sandbox(name: str) -> SandboxChoice:
 
 def start_failure(error: OSError, settings: Settings) -> CliError:
     """Why the platform did not start, from the operating system's error."""
-    url = f"http://{settings.host}:{settings.port}"
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    url = f"http://{host}:{settings.port}"
     if error.errno == errno.EADDRINUSE:
         other = fetch_health(url)
         who = f"A Lambent (process {other.get('pid')}) runs" if other else "Something else listens"
