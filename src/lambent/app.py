@@ -21,6 +21,7 @@ from lambent.control.directory import Directory
 from lambent.control.plane import ControlPlane
 from lambent.control.registry import OPERATIONS as LAMBDA_OPERATIONS
 from lambent.control.reset import reset as reset_control
+from lambent.http1.bounds import Bounds
 from lambent.http1.server import HttpServer
 from lambent.invoke.counting import Counting
 from lambent.invoke.frontend import Frontend
@@ -49,6 +50,9 @@ from lambent.store.database import Database
 from lambent.wire.models import operation_model
 
 _STOP_DEADLINE_S = 10.0
+_MAX_HELD_BYTES = 1024 * 1024 * 1024
+_MAX_CONNECTIONS = 10_000
+"""POLICY: what all clients together may make the platform hold."""
 _SPARE_SLOTS = 128
 """Room for environments that are dying while their successors start."""
 _log = logging.getLogger("lambent")
@@ -134,7 +138,8 @@ class Platform:
         edge = platform._make_edge(control, logs, mint)
         stack.callback(edge.close)
         server = HttpServer(edge.handle, MAX_REQUEST_BYTES)
-        await server.listen(listener)
+        bounds = Bounds(max_held_bytes=_MAX_HELD_BYTES, max_connections=_MAX_CONNECTIONS)
+        await server.listen(listener, bounds=bounds)
         stack.push_async_callback(server.stop, 2.0)
         return platform
 

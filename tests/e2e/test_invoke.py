@@ -142,7 +142,7 @@ def test_more_than_six_megabytes_are_refused(deploy: Callable[..., Any]) -> None
     error = refused.value.response
     assert error["Error"]["Code"] == "RequestTooLargeException"
     assert error["ResponseMetadata"]["HTTPStatusCode"] == 413
-    assert "7340034 byte payload is too large for the RequestResponse" in error["Error"]["Message"]
+    assert "smaller than 6291456 bytes for the InvokeFunction" in error["Error"]["Message"]
 
 
 def test_too_large_a_result_is_the_functions_error(deploy: Callable[..., Any]) -> None:

@@ -80,10 +80,10 @@ def check_payload(payload: bytes) -> bytes:
     if not payload:
         return b"{}"
     if len(payload) > MAX_SYNC_PAYLOAD_BYTES:
+        # AWS: the code is the model's; recordings have the same text under RequestEntityTooLargeException.
         raise ClientFault(
             "RequestTooLargeException",
-            f"{len(payload)} byte payload is too large for the RequestResponse invocation type "
-            f"(limit {MAX_SYNC_PAYLOAD_BYTES} bytes)",
+            f"Request must be smaller than {MAX_SYNC_PAYLOAD_BYTES} bytes for the InvokeFunction operation",
             413,
             fields={"Type": "User"},
         )

@@ -83,10 +83,8 @@ def test_the_payload_limit_is_exact(size: int) -> None:
     with pytest.raises(ClientFault) as caught:
         check_payload(payload)
     assert (caught.value.code, caught.value.status) == ("RequestTooLargeException", 413)
-    assert caught.value.message == (
-        "6291457 byte payload is too large for the RequestResponse invocation type "
-        "(limit 6291456 bytes)"
-    )
+    text = "Request must be smaller than 6291456 bytes for the InvokeFunction operation"
+    assert caught.value.message == text
 
 
 def frontend(

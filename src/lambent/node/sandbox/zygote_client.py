@@ -119,6 +119,7 @@ class ZygoteClient:
             answer = json.loads(data)
             future = self._pending.pop(answer["id"], None)
             if future is None or future.done():
+                _bury(answer)
                 continue
             if "pid" in answer:
                 future.set_result(answer["pid"])
@@ -148,3 +149,9 @@ class ZygoteClient:
             with suppress(ProcessLookupError):
                 os.kill(process.pid, 9)
             await asyncio.get_running_loop().run_in_executor(None, process.wait)
+
+
+def _bury(answer: Mapping[str, Any]) -> None:
+    """A start nobody waits for any longer: its lifeline is closed, so it dies; we are its parent."""
+    if "pid" in answer:
+        asyncio.get_running_loop().run_in_executor(None, os.waitpid, answer["pid"], 0)

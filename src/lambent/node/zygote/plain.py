@@ -7,6 +7,9 @@ import sys
 from lambent.node.zygote import runtime
 
 
+_TELEMETRY_FD = 3
+
+
 def main() -> None:
     """Reads the request (JSON) from stdin and becomes the function's runtime."""
     request = json.load(sys.stdin)
@@ -19,6 +22,9 @@ def main() -> None:
     # The runtime client's C part reads its address when it is imported.
     os.environ["AWS_LAMBDA_RUNTIME_API"] = request["environ"]["AWS_LAMBDA_RUNTIME_API"]
     os.chdir(request["task_dir"])
-    runtime.run(
-        request["environ"], request["search"], runtime.load_client(request["runtime_paths"])
-    )
+    # The node's descriptors that came along are none of the function's business.
+    environ = request["environ"]
+    os.dup2(int(environ["_LAMBDA_TELEMETRY_LOG_FD"]), _TELEMETRY_FD)
+    os.closerange(_TELEMETRY_FD + 1, 65536)
+    environ["_LAMBDA_TELEMETRY_LOG_FD"] = str(_TELEMETRY_FD)
+    runtime.run(environ, request["search"], runtime.load_client(request["runtime_paths"]))
