@@ -3,7 +3,8 @@
 Controllers are taken from v2 where v2 has them, else from their v1 hierarchy. Freezing and killing
 use v2's ``cgroup.freeze`` and ``cgroup.kill`` wherever a v2 hierarchy is mounted, controllers or not.
 
-Tested on a host with v1 controllers beside an empty v2 hierarchy, and with ``cpu`` and ``pids`` on v2.
+Tested on a host with v1 controllers beside an empty v2 hierarchy; v2 controllers are written after the
+kernel's documentation.
 """
 
 import os
