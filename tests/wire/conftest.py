@@ -77,9 +77,8 @@ def scalars(shape: Any, location: str | None) -> st.SearchStrategy[Any]:
             low = int(metadata.get("min", -1000))
             return st.integers(low, int(metadata.get("max", max(low, 1000))))
         case "float" | "double":
-            low = float(metadata.get("min", -1000))
-            high = float(metadata.get("max", 1000))
-            return st.floats(low, high, width=32)
+            least, most = float(metadata.get("min", -1000)), float(metadata.get("max", 1000))
+            return st.floats(least, most, width=32)
         case "timestamp":
             seconds = st.integers(0, 4_000_000_000)
             return seconds.map(lambda at: datetime.fromtimestamp(at, UTC))
@@ -95,7 +94,8 @@ def scalars(shape: Any, location: str | None) -> st.SearchStrategy[Any]:
 def structures(shape: Any, depth: int) -> st.SearchStrategy[dict[str, Any]]:
     """Structures with all required members and some of the others; recursion ends after a few
     levels."""
-    required, optional = {}, {}
+    required: dict[str, st.SearchStrategy[Any]] = {}
+    optional: dict[str, st.SearchStrategy[Any]] = {}
     for name, member in shape.members.items():
         location = member.serialization.get("location")
         wanted = name in shape.required_members

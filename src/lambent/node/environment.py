@@ -127,7 +127,7 @@ class Environment:
         self._log.append(
             spec.account_id, spec.region, spec.log_group, self.log_stream, timestamp_ms, message
         )
-        self._tail.append(message)
+        self._tail.append(message if message.endswith(b"\n") else message + b"\n")
         if len(self._tail) > 512:
             self._tail = [self._tail_bytes()]
 

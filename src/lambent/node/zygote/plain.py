@@ -6,7 +6,6 @@ import sys
 
 from lambent.node.zygote import runtime
 
-
 _TELEMETRY_FD = 3
 
 

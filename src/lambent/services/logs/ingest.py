@@ -72,7 +72,7 @@ class LogWriter:
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
 
-    def append(  # noqa: PLR0917 - keywords would cost on the invocation path
+    def append(
         self,
         account_id: str,
         region: str,

@@ -1,5 +1,5 @@
 """The one error of filter patterns."""
 
 
-class InvalidPattern(ValueError):  # noqa: N818 - it is AWS's word for it
+class InvalidPattern(ValueError):
     """The pattern cannot be read; the message is for the caller."""
