@@ -44,7 +44,9 @@ class FakeHost:
         return self.user
 
 
-def linux(user: int = 0, release: str = "6.1.0-18-amd64", **files: str) -> FakeHost:
+def linux(
+    files: Mapping[str, str] | None = None, *, user: int = 0, release: str = "6.1.0-18-amd64"
+) -> FakeHost:
     return FakeHost(
         {
             "/proc/sys/kernel/osrelease": release + "\n",
@@ -53,7 +55,7 @@ def linux(user: int = 0, release: str = "6.1.0-18-amd64", **files: str) -> FakeH
             "/sys/fs/cgroup/cgroup.controllers": ALL_CONTROLLERS,
             "/proc/sys/kernel/seccomp/actions_avail": "kill\n",
             "/proc/filesystems": "nodev\toverlay\n",
-            **files,
+            **(files or {}),
         },
         user=user,
     )
@@ -76,7 +78,7 @@ def test_another_system_is_told_from_linux() -> None:
 
 def test_root_without_its_capabilities_isolates_nothing() -> None:
     """Root in a plain container is told from root."""
-    host = linux(**{"/proc/self/status": "CapEff:\t00000000a80425fb\n"})
+    host = linux({"/proc/self/status": "CapEff:\t00000000a80425fb\n"})
     finding = checks.check_isolation(host)
     assert finding.status == "warn"
     assert "--privileged" in finding.remedy
@@ -93,7 +95,7 @@ def test_root_without_its_capabilities_isolates_nothing() -> None:
 def test_names_the_setting_that_forbids_user_namespaces(name: str, value: str) -> None:
     """The remedy is the command that sets it otherwise."""
     path = "/proc/sys/" + name.replace(".", "/")
-    finding = checks.check_isolation(linux(1000, **{path: value + "\n"}))
+    finding = checks.check_isolation(linux({path: value + "\n"}, user=1000))
     assert finding.status == "warn"
     assert finding.remedy.startswith(f"sudo sysctl -w {name}=")
 
@@ -101,7 +103,7 @@ def test_names_the_setting_that_forbids_user_namespaces(name: str, value: str) -
 def test_tries_a_user_namespace_where_no_setting_forbids_it() -> None:
     """unshare's failure is a warning, its success is not."""
     probe = "unshare --user --map-root-user --mount --pid --net --fork true"
-    host = linux(1000)
+    host = linux(user=1000)
     host.programs = {"unshare": "/usr/bin/unshare"}
     assert checks.check_isolation(host).status == "warn"
     host.commands = {probe: ""}
@@ -114,7 +116,7 @@ def statuses(host: FakeHost) -> dict[str, Finding]:
 
 def test_limits_need_delegation_without_root() -> None:
     """A user whose group is not writable gets the command that delegates one."""
-    host = linux(1000, **{"/proc/self/cgroup": "0::/user.slice\n"})
+    host = linux({"/proc/self/cgroup": "0::/user.slice\n"}, user=1000)
     host.programs = {"test": "/usr/bin/test"}
     assert "systemd-run --user" in statuses(host)["limits"].remedy
     host.commands = {"test -w /sys/fs/cgroup/user.slice/cgroup.procs": ""}
@@ -123,7 +125,7 @@ def test_limits_need_delegation_without_root() -> None:
 
 def test_names_the_controllers_that_are_missing() -> None:
     """A hybrid host lists which version has what, and what cannot be enforced."""
-    host = linux(**{"/proc/mounts": V1, "/sys/fs/cgroup/cgroup.controllers": ""})
+    host = linux({"/proc/mounts": V1, "/sys/fs/cgroup/cgroup.controllers": ""})
     limits = statuses(host)["limits"]
     assert limits.status == "warn"
     assert limits.detail == "memory (v1), cpu (v1); not enforced: pids"
@@ -141,7 +143,7 @@ def test_names_the_controllers_that_are_missing() -> None:
 )
 def test_freezing_by_kernel_and_mounts(mounts: str, release: str, status: str, said: str) -> None:
     """cgroup.freeze came with 5.2, cgroup.kill with 5.14."""
-    finding = statuses(linux(release=release, **{"/proc/mounts": mounts}))["freezing"]
+    finding = statuses(linux({"/proc/mounts": mounts}, release=release))["freezing"]
     assert finding.status == status
     assert said in finding.detail
 
