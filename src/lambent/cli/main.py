@@ -46,7 +46,6 @@ def root(
 for command in (up, deploy, invoke, logs, ls, doctor, demo):
     app.command()(reported(command))
 app.add_typer(runtimes.app, name="runtimes")
-app.add_typer(runtimes.app, name="runtimes")
 
 
 def main() -> None:

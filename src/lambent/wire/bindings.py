@@ -15,6 +15,7 @@ from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
+from lambent.model.call import Result
 from lambent.model.errors import ClientFault
 from lambent.model.http import HttpRequest
 from lambent.wire import timestamps
@@ -262,6 +263,26 @@ TEXT_READERS: Mapping[str, TextReader] = {
 
 
 # --- writing
+
+
+def read_stream(kind: str, body: bytes) -> bytes | str:
+    """A streamed payload: bytes for a ``blob``, else text. Raises ``SerializationException``."""
+    if kind == "blob":
+        return body
+    try:
+        return body.decode()
+    except UnicodeDecodeError:
+        raise serialization("The request body is not valid UTF-8") from None
+
+
+def status_of(the_plan: RestPlan, operation: Any, result: Result) -> int:
+    """The answer's status: the result's, a ``statusCode`` member's, or the model's."""
+    status: int = result.status or operation.http.get("responseCode", 200)
+    if the_plan.status_member is not None:
+        given: int | None = result.output.get(the_plan.status_member)
+        if given is not None:
+            return given
+    return status
 
 
 def write_headers(the_plan: RestPlan, output: Mapping[str, Any]) -> list[tuple[str, str]]:

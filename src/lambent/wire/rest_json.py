@@ -9,7 +9,6 @@ from lambent.model.call import Result
 from lambent.model.errors import AwsError, ClientFault
 from lambent.model.http import HttpRequest, HttpResponse
 from lambent.wire import bindings, errors
-from lambent.wire.faults import serialization
 from lambent.wire.json_values import dump_json, parse_json, readers, writers
 from lambent.wire.tree_values import Reader, Writer, structure_reader, structure_writer
 
@@ -44,7 +43,7 @@ def decode_input(operation: Any, request: HttpRequest, labels: Mapping[str, str]
     body = request.body
     if plan.streamed:
         if body and plan.payload is not None:
-            found[plan.payload] = _streamed(plan.payload_shape.type_name, body)
+            found[plan.payload] = bindings.read_stream(plan.payload_shape.type_name, body)
         return found
     read = _body_reader(operation)
     if read is None or not body:
@@ -74,24 +73,13 @@ def _parse(operation: Any, body: bytes) -> Any:
         ) from None
 
 
-def _streamed(kind: str, body: bytes) -> bytes | str:
-    if kind == "blob":
-        return body
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        raise serialization("The request body is not valid UTF-8") from None
-
-
 def encode_output(operation: Any, result: Result, request_id: str) -> HttpResponse:
     """The answer of ``operation``; the status is the result's, a ``statusCode`` member's or the
     model's."""
     del request_id
     output = result.output
     plan = bindings.output_plan(operation.output_shape)
-    status = result.status or operation.http.get("responseCode", 200)
-    if plan.status_member is not None and output.get(plan.status_member) is not None:
-        status = output[plan.status_member]
+    status = bindings.status_of(plan, operation, result)
     headers = bindings.write_headers(plan, output)
     if plan.streamed:
         payload = output.get(plan.payload) if plan.payload else None

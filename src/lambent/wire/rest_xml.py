@@ -8,7 +8,6 @@ from lambent.model.errors import AwsError
 from lambent.model.http import HttpRequest, HttpResponse
 from lambent.wire import bindings, models
 from lambent.wire.errors import error_plan, members
-from lambent.wire.faults import serialization
 from lambent.wire.models import Shape
 from lambent.wire.query import error_element
 from lambent.wire.xml_text import DECLARATION, escape, parse_xml
@@ -33,7 +32,7 @@ def decode_input(operation: Any, request: HttpRequest, labels: Mapping[str, str]
     if not body or (plan.payload is None and not plan.body_members):
         return found
     if plan.payload is not None and plan.streamed:
-        found[plan.payload] = _streamed(plan.payload_shape.type_name, body)
+        found[plan.payload] = bindings.read_stream(plan.payload_shape.type_name, body)
         return found
     root = parse_xml(body)
     table = readers(operation.service_model)
@@ -44,15 +43,6 @@ def decode_input(operation: Any, request: HttpRequest, labels: Mapping[str, str]
     return found
 
 
-def _streamed(kind: str, body: bytes) -> bytes | str:
-    if kind == "blob":
-        return body
-    try:
-        return body.decode()
-    except UnicodeDecodeError:
-        raise serialization("The request body is not valid UTF-8") from None
-
-
 def encode_output(operation: Any, result: Result, request_id: str) -> HttpResponse:
     """The answer of ``operation``; the status is the result's, a ``statusCode`` member's or the
     model's."""
@@ -60,9 +50,7 @@ def encode_output(operation: Any, result: Result, request_id: str) -> HttpRespon
     output = result.output
     shape = operation.output_shape
     plan = bindings.output_plan(shape)
-    status = result.status or operation.http.get("responseCode", 200)
-    if plan.status_member is not None and output.get(plan.status_member) is not None:
-        status = output[plan.status_member]
+    status = bindings.status_of(plan, operation, result)
     headers = tuple(bindings.write_headers(plan, output))
     if plan.streamed:
         payload = output.get(plan.payload) if plan.payload else None
