@@ -28,6 +28,10 @@ class EnvironmentSpec:
     task_dir: Path
     opt_dir: Path | None
     log_group: str
+    log_format: str = "Text"
+    """``Text`` or ``JSON``; the levels are empty unless it is ``JSON``."""
+    application_log_level: str = ""
+    system_log_level: str = ""
 
 
 @dataclass(frozen=True, slots=True)

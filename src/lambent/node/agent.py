@@ -10,10 +10,10 @@ from typing import Any, Protocol
 from lambent.http1.server import HttpServer
 from lambent.model.invocation import EnvironmentSpec
 from lambent.node.environ import build_environ
-from lambent.node.environment import Environment, LogSink, Watcher
+from lambent.node.environment import Environment, Watcher
+from lambent.node.environment_log import LogSink, open_log
 from lambent.node.runtimes import Interpreter, choose_interpreter
 from lambent.node.sandbox.contract import Backend, Launch
-from lambent.observe import report
 
 
 class CredentialSource(Protocol):
@@ -56,17 +56,18 @@ class Node:
         launch = Launch(spec, build_environ(spec, stream, credentials))
         choice = choose_interpreter(spec.runtime, self._interpreters)
         now_ms = time.time_ns() // 1_000_000
-        place = (spec.account_id, spec.region, spec.log_group, stream)
-        self._log.append(*place, now_ms, report.init_start(f"python:{choice.interpreter.version}"))
+        log = open_log(spec, self._log, stream)
+        log.init_start(now_ms, f"python:{choice.interpreter.version}")
         if choice.notice:
-            self._log.append(*place, now_ms, f"[lambent] {choice.notice}\n".encode())
+            log.notice(now_ms, choice.notice)
+        log.forget_tail()
         try:
             sandbox = await self._backend.start(launch)
         except BaseException:
             self._credentials.revoke(credentials)
             raise
         revoke = partial(self._credentials.revoke, credentials)
-        environment = Environment(spec, sandbox, self._log, stream, watcher, born_s, revoke)
+        environment = Environment(spec, sandbox, log, watcher, born_s, revoke)
         await environment.open(self._edge)
         return environment
 

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from lambent.observe.frames import FrameDecoder, LineSplitter
+from lambent.observe.log_levels import LevelFilter
 
 _CHUNK_BYTES = 64 * 1024
 _TURN_BYTES = 16 * 1024
@@ -30,15 +31,18 @@ Sink = Callable[[int, bytes], None]
 class Capture:
     """Reads both pipes of one environment and hands each event to ``sink(unix_ms, message)``.
 
-    Owns the descriptors: they are closed at :meth:`close`.
+    ``levels`` leaves out what is not grave enough. Owns the descriptors: they are closed at :meth:`close`.
     """
 
-    def __init__(self, stdout_fd: int, telemetry_fd: int, sink: Sink) -> None:
+    def __init__(
+        self, stdout_fd: int, telemetry_fd: int, sink: Sink, levels: LevelFilter | None = None
+    ) -> None:
         self._stdout_fd = stdout_fd
         self._telemetry_fd = telemetry_fd
         self._sink = sink
         self._lines = LineSplitter()
-        self._frames = FrameDecoder()
+        self._frames = FrameDecoder(levels=levels)
+        self._levels = levels
         self._budget_bytes = MAX_INVOCATION_BYTES
         self._open = True
         loop = asyncio.get_running_loop()
@@ -79,9 +83,13 @@ class Capture:
             self._sink(_now_ms(), _CUT)
 
     def _take_stdout(self, data: bytes) -> None:
-        now_ms = _now_ms()
-        for line in self._lines.feed(data):
-            self._sink(now_ms, line)
+        self._give_lines(self._lines.feed(data))
+
+    def _give_lines(self, lines: list[bytes]) -> None:
+        now_ms, levels = _now_ms(), self._levels
+        for line in lines:
+            if levels is None or levels.keeps_line(line):
+                self._sink(now_ms, line)
 
     def _take_telemetry(self, data: bytes) -> None:
         for timestamp_ms, message in self._frames.feed(data):
@@ -105,9 +113,7 @@ class Capture:
         self._flush()
 
     def _flush(self) -> None:
-        now_ms = _now_ms()
-        for line in self._lines.flush():
-            self._sink(now_ms, line)
+        self._give_lines(self._lines.flush())
         for timestamp_ms, message in self._frames.flush():
             self._sink(timestamp_ms, message)
 

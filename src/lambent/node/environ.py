@@ -24,10 +24,15 @@ def build_environ(
     ``credentials``: ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``, ``AWS_SESSION_TOKEN``. The function's own
     variables never override the platform's.
     """
+    logging = {}
+    if spec.log_format == "JSON":
+        logging["AWS_LAMBDA_LOG_FORMAT"] = spec.log_format
+        logging["AWS_LAMBDA_LOG_LEVEL"] = spec.application_log_level or "INFO"
     return {
         **spec.environment,
         **_STATIC,
         **credentials,
+        **logging,
         "_HANDLER": spec.handler,
         "AWS_DEFAULT_REGION": spec.region,
         "AWS_EXECUTION_ENV": f"AWS_Lambda_{spec.runtime}",

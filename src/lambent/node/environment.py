@@ -18,6 +18,7 @@ from lambent.http1.server import HttpServer
 from lambent.model.invocation import EnvironmentSpec, Invocation, InvocationResult
 from lambent.node import outcomes
 from lambent.node.capture import Capture
+from lambent.node.environment_log import Ending, EnvironmentLog, error_only
 from lambent.node.lifecycle import Event, InvalidStateTransitionError, State, move
 from lambent.node.outcomes import MAX_RESPONSE_BYTES, Failure
 from lambent.node.runtime_api import endpoints
@@ -35,23 +36,8 @@ _INSIDE_HELD_BYTES = 72 * _MIB
 """POLICY: the largest request, a function's code, once at a time."""
 _INSIDE_CONNECTIONS = 1024
 """AWS: as many file descriptors as a function may have. Source: "Lambda quotas"."""
-_TAIL_BYTES = 4096
 _PLATFORM_ERRORS = ("Runtime.", "Sandbox.", "Function.")
 _JSON_TYPE = "content-type: application/json\r\n"
-
-
-class LogSink(Protocol):
-    """Where log events go."""
-
-    def append(
-        self,
-        account_id: str,
-        region: str,
-        group: str,
-        stream: str,
-        timestamp_ms: int,
-        message: bytes,
-    ) -> None: ...
 
 
 class Watcher(Protocol):
@@ -70,8 +56,7 @@ class Environment:
         self,
         spec: EnvironmentSpec,
         sandbox: Sandbox,
-        log: LogSink,
-        log_stream: str,
+        log: EnvironmentLog,
         watcher: Watcher,
         born_s: float,
         on_close: Callable[[], None],
@@ -79,7 +64,6 @@ class Environment:
         self.spec = spec
         self._on_close = on_close
         self.state = State.INIT
-        self.log_stream = log_stream
         self.request_id: bytes | None = None
         self.past_request_id: bytes | None = None
         self.idle_since_s = born_s
@@ -92,7 +76,6 @@ class Environment:
         self._answer: asyncio.Future[InvocationResult] | None = None
         self._started_s = 0.0
         self._waiting: Exchange | None = None
-        self._tail: list[bytes] = []
         self._failure: Failure | None = None
         self._init_error: tuple[str, bytes] | None = None
         self._edge: HttpServer | None = None
@@ -100,7 +83,7 @@ class Environment:
         self._gone = False
         loop = asyncio.get_running_loop()
         self._loop = loop
-        self._capture = Capture(sandbox.stdout_fd, sandbox.telemetry_fd, self._write)
+        self._capture = Capture(sandbox.stdout_fd, sandbox.telemetry_fd, log.write, log.levels)
         self._api = HttpServer(self._serve, MAX_RESPONSE_BYTES, discard_oversize=True)
         self._deadline = loop.call_later(INIT_DEADLINE_S, self._on_deadline)
         sandbox.exited.add_done_callback(self._on_exit)
@@ -120,20 +103,6 @@ class Environment:
         if self._gone:
             self._close()
 
-    # Logs
-
-    def _write(self, timestamp_ms: int, message: bytes) -> None:
-        spec = self.spec
-        self._log.append(
-            spec.account_id, spec.region, spec.log_group, self.log_stream, timestamp_ms, message
-        )
-        self._tail.append(message if message.endswith(b"\n") else message + b"\n")
-        if len(self._tail) > 512:
-            self._tail = [self._tail_bytes()]
-
-    def _tail_bytes(self) -> bytes:
-        return b"".join(self._tail)[-_TAIL_BYTES:]
-
     # The invocation
 
     def invoke(self, invocation: Invocation) -> "asyncio.Future[InvocationResult]":
@@ -144,10 +113,10 @@ class Environment:
         self._answer = self._loop.create_future()
         self._invocation = invocation
         self.request_id = invocation.request_id.encode()
-        self._tail.clear()
+        self._log.forget_tail()
         self._capture.begin()
         now_ms = time.time_ns() // 1_000_000
-        self._write(now_ms, report.start(invocation.request_id, self.spec.version))
+        self._log.start(now_ms, invocation.request_id)
         self._started_s = time.monotonic()
         timeout_s = self.spec.timeout_s
         self._deadline = self._loop.call_later(timeout_s, self._on_deadline)
@@ -171,26 +140,22 @@ class Environment:
         if invocation is None or answer is None:
             return
         self._capture.drain()
-        now_ms = time.time_ns() // 1_000_000
-        if self._failure is not None:
-            self._write(now_ms, self._failure.log_line.encode())
-        self._write(now_ms, report.end(invocation.request_id))
         init_ms, self._init_ms = self._init_ms, None
-        line = report.report(
+        ending = Ending(
             invocation.request_id,
             duration_ms=duration_ms,
-            memory_mib=self.spec.memory_mib,
             max_memory_mib=-(-self._sandbox.memory_peak_bytes() // _MIB),
             init_ms=init_ms,
             status=status,
             error_type=error_type,
+            function_error=function_error,
+            produced_bytes=0 if function_error else len(payload),
+            failure=self._failure,
         )
-        self._write(now_ms, line)
+        self._log.end(time.time_ns() // 1_000_000, ending)
         if not answer.done():
-            result = InvocationResult(
-                payload, self.spec.version, function_error, self._tail_bytes()
-            )
-            answer.set_result(result)
+            version = self.spec.version
+            answer.set_result(InvocationResult(payload, version, function_error, self._log.tail()))
 
     # The Runtime API, called by lambent.node.runtime_api.endpoints
 
@@ -203,6 +168,7 @@ class Environment:
         self._deadline.cancel()
         if self._init_ms is None and self.past_request_id is None:
             self._init_ms = (time.monotonic() - self._born_s) * 1000
+            self._log.init_done(time.time_ns() // 1_000_000, self._init_ms)
         self._waiting = exchange
         exchange.on_disconnect = self._on_hang_up
         self.idle_since_s = time.monotonic()
@@ -313,29 +279,21 @@ class Environment:
         failure, payload = self.init_failure(invocation.request_id)
         now_ms = time.time_ns() // 1_000_000
         init_ms = (time.monotonic() - self._born_s) * 1000
-        status, error_type = failure.status, failure.error_type
-        self._write(
-            now_ms,
-            report.init_report(init_ms, status=status, error_type=_error_only(status, error_type)),
-        )
-        self._write(now_ms, report.start(invocation.request_id, self.spec.version))
-        if failure.log_line:
-            self._write(now_ms, failure.log_line.encode())
-        self._write(now_ms, report.end(invocation.request_id))
-        line = report.report(
+        self._log.init_failed(now_ms, init_ms, failure)
+        self._log.start(now_ms, invocation.request_id)
+        ending = Ending(
             invocation.request_id,
             duration_ms=init_ms,
-            memory_mib=self.spec.memory_mib,
             max_memory_mib=-(-self._sandbox.memory_peak_bytes() // _MIB),
-            status=status,
-            error_type=_error_only(status, error_type),
+            init_ms=None,
+            status=failure.status,
+            error_type=error_only(failure),
+            function_error="Unhandled",
+            produced_bytes=0,
+            failure=failure,
         )
-        self._write(now_ms, line)
-        return InvocationResult(payload, self.spec.version, "Unhandled", self._tail_bytes())
-
-
-def _error_only(status: str, error_type: str) -> str | None:
-    return error_type if status == "error" else None
+        self._log.end(now_ms, ending)
+        return InvocationResult(payload, self.spec.version, "Unhandled", self._log.tail())
 
 
 def _error_payload(exchange: Exchange, error_type: str) -> bytes:
@@ -361,4 +319,4 @@ def _event_head(invocation: Invocation, deadline_ms: int) -> bytes:
     return head.encode("utf-8")
 
 
-__all__ = ["Environment", "InvalidStateTransitionError", "LogSink", "Watcher"]
+__all__ = ["Environment", "InvalidStateTransitionError", "Watcher"]

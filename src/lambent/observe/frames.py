@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Final
 
+from lambent.observe.log_levels import LevelFilter
+
 MAX_MESSAGE_BYTES: Final = 256 * 1024
 """POLICY: an event longer than this is cut (frames) or split (lines). CloudWatch takes 1 MB."""
 
@@ -82,16 +84,25 @@ class FrameDecoder:
     A frame is type (4 bytes, ``0xA55A00xx``), length (4), timestamp in µs (8), message; big endian.
     Bytes that begin no frame are taken as lines of text up to the next frame. A message beyond
     ``max_bytes`` is cut and says so. A timestamp CloudWatch would refuse is replaced by now.
+    ``levels`` leaves out what is not grave enough.
 
     Source: ``FramedTelemetryLogSink`` in awslambdaric's ``bootstrap.py``.
     """
 
-    __slots__ = ("_buffer", "_left", "_lines", "_max_bytes", "_now_ms", "_size", "_stamp_ms")
+    __slots__ = (
+        "_buffer", "_kind", "_left", "_levels", "_lines", "_max_bytes", "_now_ms", "_size",
+        "_stamp_ms",
+    )  # fmt: skip
 
     def __init__(
-        self, now_ms: Callable[[], int] = _now_ms, max_bytes: int = MAX_MESSAGE_BYTES
+        self,
+        now_ms: Callable[[], int] = _now_ms,
+        max_bytes: int = MAX_MESSAGE_BYTES,
+        levels: LevelFilter | None = None,
     ) -> None:
         self._now_ms = now_ms
+        self._levels = levels
+        self._kind = 0
         self._max_bytes = max_bytes
         self._lines = LineSplitter(max_bytes)
         self._buffer = bytearray()  # a header begun, or the message kept so far
@@ -115,8 +126,7 @@ class FrameDecoder:
         """What is left when the function is gone: an unfinished message or line."""
         events: list[Event] = []
         if self._left >= 0:
-            if self._buffer:
-                events.append((self._stamp_ms, bytes(self._buffer)))
+            self._add_message(bytes(self._buffer), events)
         elif self._buffer:
             self._add_lines(self._lines.feed(bytes(self._buffer)), events)
         self._add_lines(self._lines.flush(), events)
@@ -144,6 +154,7 @@ class FrameDecoder:
         return found + _HEADER_BYTES
 
     def _open_message(self, header: bytes, events: list[Event]) -> None:
+        self._kind = header[3]
         self._size = self._left = int.from_bytes(header[4:8], "big")
         stamp_ms = int.from_bytes(header[8:16], "big") // 1000
         now_ms = self._now_ms()
@@ -164,12 +175,18 @@ class FrameDecoder:
         message = bytes(self._buffer)
         if self._size > self._max_bytes:
             message += f" [cut: {self._size} bytes, {self._max_bytes} kept]\n".encode()
-        if message:
-            events.append((self._stamp_ms, message))
+        self._add_message(message, events)
         self._buffer.clear()
         self._left = -1
 
+    def _add_message(self, message: bytes, events: list[Event]) -> None:
+        levels = self._levels
+        if message and (levels is None or levels.keeps_frame(self._kind, message)):
+            events.append((self._stamp_ms, message))
+
     def _add_lines(self, lines: list[bytes], events: list[Event]) -> None:
+        if self._levels is not None:
+            lines = [line for line in lines if self._levels.keeps_line(line)]
         if lines:
             now_ms = self._now_ms()
             events.extend((now_ms, line) for line in lines)

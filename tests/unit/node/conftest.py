@@ -10,6 +10,7 @@ import pytest
 from lambent.http1.server import HttpServer
 from lambent.model.invocation import InvocationResult
 from lambent.node.environment import Environment
+from lambent.node.environment_log import open_log
 from lambent.node.sandbox.contract import Launch
 from lambent.testing.host import open_descriptors
 from lambent.testing.loop import until
@@ -29,7 +30,7 @@ class Life:
         self.edge = HttpServer(lambda e: e.respond(200, (), b"edge"), 100)
         self.closed: list[str] = []
         self.environment = Environment(
-            self.spec, self.sandbox, self, "stream", self, time.monotonic(),
+            self.spec, self.sandbox, open_log(self.spec, self, "stream"), self, time.monotonic(),
             lambda: self.closed.append("revoked"),
         )  # fmt: skip
 

@@ -104,4 +104,8 @@ def run(environ: "dict[str, str]", search: "list[str]", ahead: Ahead) -> None:
     forget_shadowed(ahead, search)
     for name in ahead.platform:
         sys.modules.pop(name, None)
+    if environ.get("AWS_LAMBDA_LOG_FORMAT") or environ.get("AWS_LAMBDA_LOG_LEVEL"):
+        # It read them when it was imported, for nobody in particular. The module stays the same
+        # object, so its entry point finds what is read now.
+        importlib.reload(sys.modules["awslambdaric.bootstrap"])
     ahead.main(["bootstrap", environ["_HANDLER"]])

@@ -1,0 +1,187 @@
+"""What an environment's log shows: the function's output, and the platform's own lines between it.
+
+The format is chosen once for each environment, by :func:`open_log`: lines of text, or JSON records.
+"""
+
+from typing import NamedTuple, Protocol
+
+from lambent.model.invocation import EnvironmentSpec
+from lambent.node.outcomes import Failure
+from lambent.observe import report, report_json
+from lambent.observe.log_levels import RANKS, LevelFilter
+
+_TAIL_BYTES = 4096
+_TAIL_EVENTS = 512
+
+
+class LogSink(Protocol):
+    """Where log events go."""
+
+    def append(
+        self,
+        account_id: str,
+        region: str,
+        group: str,
+        stream: str,
+        timestamp_ms: int,
+        message: bytes,
+    ) -> None: ...
+
+
+class Ending(NamedTuple):
+    """How an invocation ended. ``status`` is None unless the platform ended it."""
+
+    request_id: str
+    duration_ms: float
+    max_memory_mib: int
+    init_ms: float | None
+    status: str | None
+    error_type: str | None
+    function_error: str | None
+    produced_bytes: int
+    failure: Failure | None
+
+
+class EnvironmentLog:
+    """Text: ``INIT_START``, ``START``, ``END``, ``REPORT``. One stream, and the tail of one invocation."""
+
+    levels: LevelFilter | None = None
+    """Which of the function's own events are shown; None for all."""
+
+    def __init__(self, spec: EnvironmentSpec, sink: LogSink, stream: str) -> None:
+        self._spec = spec
+        self._sink = sink
+        self._stream = stream
+        self._tail: list[bytes] = []
+
+    def write(self, timestamp_ms: int, message: bytes) -> None:
+        """One event, as it is."""
+        spec = self._spec
+        self._sink.append(
+            spec.account_id, spec.region, spec.log_group, self._stream, timestamp_ms, message
+        )
+        self._tail.append(message if message.endswith(b"\n") else message + b"\n")
+        if len(self._tail) > _TAIL_EVENTS:
+            self._tail = [self.tail()]
+
+    def tail(self) -> bytes:
+        """The last 4 KiB of this invocation: ``LogType=Tail``."""
+        return b"".join(self._tail)[-_TAIL_BYTES:]
+
+    def forget_tail(self) -> None:
+        """What was written so far is no part of the next invocation's tail."""
+        self._tail.clear()
+
+    def notice(self, now_ms: int, message: str) -> None:
+        """The platform has something to say."""
+        self.write(now_ms, f"[lambent] {message}\n".encode())
+
+    def init_start(self, now_ms: int, runtime_version: str) -> None:
+        """The environment is about to be made."""
+        self.write(now_ms, report.init_start(runtime_version))
+
+    def init_done(self, now_ms: int, init_ms: float) -> None:
+        """The runtime asks for its first event. AWS: text says nothing of it."""
+
+    def init_failed(self, now_ms: int, init_ms: float, failure: Failure) -> None:
+        """Initialisation failed or overran."""
+        status, error_type = failure.status, error_only(failure)
+        self.write(now_ms, report.init_report(init_ms, status=status, error_type=error_type))
+
+    def start(self, now_ms: int, request_id: str) -> None:
+        """An invocation begins."""
+        self.write(now_ms, report.start(request_id, self._spec.version))
+
+    def end(self, now_ms: int, ending: Ending) -> None:
+        """An invocation is over."""
+        if ending.failure is not None and ending.failure.log_line:
+            self.write(now_ms, ending.failure.log_line.encode())
+        self.write(now_ms, report.end(ending.request_id))
+        line = report.report(
+            ending.request_id,
+            duration_ms=ending.duration_ms,
+            memory_mib=self._spec.memory_mib,
+            max_memory_mib=ending.max_memory_mib,
+            init_ms=ending.init_ms,
+            status=ending.status,
+            error_type=ending.error_type,
+        )
+        self.write(now_ms, line)
+
+
+class JsonEnvironmentLog(EnvironmentLog):
+    """JSON: ``platform.*`` records of ``SystemLogLevel`` and above, output of ``ApplicationLogLevel`` and above.
+
+    A timeout or an exit is told by the records' status and type, not by a line of text.
+    """
+
+    def __init__(self, spec: EnvironmentSpec, sink: LogSink, stream: str) -> None:
+        super().__init__(spec, sink, stream)
+        self._least = RANKS[spec.system_log_level or "INFO"]
+        self.levels = LevelFilter(spec.application_log_level or "INFO")
+
+    def _record(self, now_ms: int, record: report_json.Record) -> None:
+        if record.rank >= self._least:
+            self.write(now_ms, record.line)
+
+    def notice(self, now_ms: int, message: str) -> None:
+        self._record(now_ms, report_json.notice(now_ms, message))
+
+    def init_start(self, now_ms: int, runtime_version: str) -> None:
+        record = report_json.init_start(
+            now_ms,
+            runtime_version=runtime_version,
+            function_name=self._spec.function_name,
+            function_version=self._spec.version,
+            instance_id=self._stream[-32:],
+            memory_mib=self._spec.memory_mib,
+        )
+        self._record(now_ms, record)
+
+    def init_done(self, now_ms: int, init_ms: float) -> None:
+        self._record(now_ms, report_json.init_runtime_done(now_ms))
+        self._record(now_ms, report_json.init_report(now_ms, init_ms))
+
+    def init_failed(self, now_ms: int, init_ms: float, failure: Failure) -> None:
+        status, error_type = failure.status, error_only(failure)
+        done = report_json.init_runtime_done(now_ms, status=status, error_type=error_type)
+        self._record(now_ms, done)
+        reported = report_json.init_report(now_ms, init_ms, status=status, error_type=error_type)
+        self._record(now_ms, reported)
+
+    def start(self, now_ms: int, request_id: str) -> None:
+        self._record(now_ms, report_json.start(now_ms, request_id, self._spec.version))
+
+    def end(self, now_ms: int, ending: Ending) -> None:
+        status = ending.status or ("error" if ending.function_error else "success")
+        done = report_json.runtime_done(
+            now_ms,
+            ending.request_id,
+            duration_ms=ending.duration_ms,
+            produced_bytes=ending.produced_bytes,
+            status=status,
+            error_type=ending.error_type,
+        )
+        self._record(now_ms, done)
+        reported = report_json.report(
+            now_ms,
+            ending.request_id,
+            duration_ms=ending.duration_ms,
+            memory_mib=self._spec.memory_mib,
+            max_memory_mib=ending.max_memory_mib,
+            init_ms=ending.init_ms,
+            status=status,
+            error_type=ending.error_type,
+        )
+        self._record(now_ms, reported)
+
+
+def open_log(spec: EnvironmentSpec, sink: LogSink, stream: str) -> EnvironmentLog:
+    """The log of one environment, in the format its function is configured with."""
+    kind = JsonEnvironmentLog if spec.log_format == "JSON" else EnvironmentLog
+    return kind(spec, sink, stream)
+
+
+def error_only(failure: Failure) -> str | None:
+    """AWS: a type stands with the status ``error`` only."""
+    return failure.error_type if failure.status == "error" else None

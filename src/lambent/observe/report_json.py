@@ -1,0 +1,135 @@
+"""Platform log records in Lambda's JSON format, as bytes ready for a log stream.
+
+Every function gives a :class:`Record`: its line, and the level that decides whether it is shown. What AWS
+measures outside the function's process (``spans``) is left out, as its schema allows.
+
+Source: "Lambda Telemetry API Event schema reference", "System log level event mapping" in
+"Log-level filtering" (both AWS Lambda guide) and recorded log streams.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
+
+from lambent.observe.log_levels import RANKS
+
+_MIB: Final = 1024 * 1024
+_INIT: Final = {"initializationType": "on-demand", "phase": "init"}
+
+
+class Record(NamedTuple):
+    """One line, newline included, and its rank among ``log_levels.RANKS``."""
+
+    rank: int
+    line: bytes
+
+
+def init_start(
+    at_ms: int,
+    *,
+    runtime_version: str,
+    function_name: str,
+    function_version: str,
+    instance_id: str,
+    memory_mib: int,
+) -> Record:
+    """``platform.initStart``; INFO, because the runtime's version is known."""
+    record = {
+        **_INIT,
+        "runtimeVersion": runtime_version,
+        "functionName": function_name,
+        "functionVersion": function_version,
+        "instanceId": instance_id,
+        "instanceMaxMemory": memory_mib * _MIB,
+    }
+    return _record("INFO", at_ms, "platform.initStart", record)
+
+
+def init_runtime_done(
+    at_ms: int, *, status: str = "success", error_type: str | None = None
+) -> Record:
+    """``platform.initRuntimeDone``."""
+    record = {**_INIT, **_outcome(status, error_type)}
+    return _record(_level("DEBUG", status), at_ms, "platform.initRuntimeDone", record)
+
+
+def init_report(
+    at_ms: int, init_ms: float, *, status: str = "success", error_type: str | None = None
+) -> Record:
+    """``platform.initReport``. AWS: DEBUG for an environment started on demand."""
+    metrics = {"durationMs": round(init_ms, 3)}
+    record = {**_INIT, **_outcome(status, error_type), "metrics": metrics}
+    return _record(_level("DEBUG", status), at_ms, "platform.initReport", record)
+
+
+def start(at_ms: int, request_id: str, version: str) -> Record:
+    """``platform.start``; ``version`` is ``$LATEST`` or a number as text."""
+    record = {"requestId": request_id, "version": version}
+    return _record("INFO", at_ms, "platform.start", record)
+
+
+def runtime_done(
+    at_ms: int,
+    request_id: str,
+    *,
+    duration_ms: float,
+    produced_bytes: int,
+    status: str = "success",
+    error_type: str | None = None,
+) -> Record:
+    """``platform.runtimeDone``; ``produced_bytes`` is the size of the function's result."""
+    record = {
+        "requestId": request_id,
+        **_outcome(status, error_type),
+        "metrics": {"durationMs": round(duration_ms, 3), "producedBytes": produced_bytes},
+    }
+    return _record(_level("DEBUG", status), at_ms, "platform.runtimeDone", record)
+
+
+def report(
+    at_ms: int,
+    request_id: str,
+    *,
+    duration_ms: float,
+    memory_mib: int,
+    max_memory_mib: int,
+    init_ms: float | None = None,
+    status: str = "success",
+    error_type: str | None = None,
+) -> Record:
+    """``platform.report``. ``status`` is ``success``, ``error`` or ``timeout``."""
+    metrics: dict[str, float] = {
+        "durationMs": round(duration_ms, 3),
+        "billedDurationMs": billed_ms(duration_ms, init_ms),
+        "memorySizeMB": memory_mib,
+        "maxMemoryUsedMB": max_memory_mib,
+    }
+    if init_ms is not None:
+        metrics["initDurationMs"] = round(init_ms, 3)
+    record = {"requestId": request_id, "metrics": metrics, **_outcome(status, error_type)}
+    return _record(_level("INFO", status), at_ms, "platform.report", record)
+
+
+def notice(at_ms: int, message: str) -> Record:
+    """``lambent.notice``, which AWS has not: what the platform has to say of itself."""
+    return _record("WARN", at_ms, "lambent.notice", {"message": message})
+
+
+def billed_ms(duration_ms: float, init_ms: float | None = None) -> int:
+    """Duration plus initialisation, rounded up to 1 ms from the thousandths that are shown."""
+    thousandths = round(duration_ms * 1000) + round((init_ms or 0.0) * 1000)
+    return -(-thousandths // 1000)
+
+
+def _outcome(status: str, error_type: str | None) -> dict[str, str]:
+    return {"status": status} if error_type is None else {"status": status, "errorType": error_type}
+
+
+def _level(level: str, status: str) -> str:
+    return level if status == "success" else "WARN"
+
+
+def _record(level: str, at_ms: int, kind: str, record: dict[str, Any]) -> Record:
+    moment = datetime.fromtimestamp(at_ms // 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+    document = {"time": f"{moment}.{at_ms % 1000:03d}Z", "type": kind, "record": record}
+    return Record(RANKS[level], json.dumps(document, separators=(",", ":")).encode() + b"\n")
