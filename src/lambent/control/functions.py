@@ -18,14 +18,13 @@ from lambent.model.call import Call, Result
 from lambent.model.errors import ClientFault, conflict, invalid_parameter
 from lambent.model.function import LATEST, CodeRef, FunctionVersion
 from lambent.model.function_name import UNQUALIFIED_PATTERN, FunctionName, is_version
-from lambent.store import aliases, functions, policies, tags
+from lambent.store import aliases, concurrency, functions, policies, tags
 
 
 def create_function(plane: ControlPlane, call: Call) -> Result:
     """``CreateFunction``: Pending when it answers, its code checked, kept and unpacked."""
     parameters = call.parameters
     refuse_unsupported(parameters)
-    refuse_unsupported(parameters["Code"])
     function = _new_name(call)
     tagged = check_tags(parameters.get("Tags") or {})
     cx = plane.database.connection
@@ -51,7 +50,7 @@ def create_function(plane: ControlPlane, call: Call) -> Result:
 
 
 def get_function(plane: ControlPlane, call: Call) -> Result:
-    """``GetFunction``: configuration, where to fetch the code, and tags."""
+    """``GetFunction``: configuration, where to fetch the code, tags, and what is reserved."""
     cx = plane.database.connection
     function = function_of(call)
     version, _ = version_of(cx, function)
@@ -62,6 +61,10 @@ def get_function(plane: ControlPlane, call: Call) -> Result:
     tagged = tags.list_tags(cx, function.function_arn)
     if tagged:
         output["Tags"] = tagged
+    reserved = concurrency.get_reservation(cx, function)
+    if reserved is not None and function.qualifier is None:
+        # AWS: it is the whole function's, so a qualified answer leaves it out.
+        output["Concurrency"] = {"ReservedConcurrentExecutions": reserved}
     return Result(output)
 
 
@@ -99,6 +102,7 @@ def delete_function(plane: ControlPlane, call: Call) -> Result:
             functions.delete_function(cx, function)
             aliases.delete_aliases(cx, function)
             policies.remove_policies(cx, function.function_arn)
+            concurrency.remove_reservation(cx, function)
             tags.remove_all_tags(cx, function.function_arn)
     plane.on_change(function.function_arn)
     plane.collect_code()

@@ -1,6 +1,12 @@
-"""What AWS has and Lambent has not yet: refused, unless it says what is so anyway."""
+"""Which settings Lambent obeys, and which it refuses because AWS has them and Lambent has not yet.
+
+The tables are all there is: :func:`refuse_unsupported` goes by them, and so does the fidelity page. A
+member that stands in none of them – of a botocore newer than Lambent, say – is refused, not ignored.
+A path is a member's name, or ``Structure.Member`` inside the structures of ``OPENED``.
+"""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from lambent.model.errors import not_yet
@@ -13,50 +19,94 @@ def _empty(value: Any) -> bool:
     return not value
 
 
-def _is(member: str, default: str) -> Callable[[Any], bool]:
-    return lambda value: value.get(member, default) == default
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Refused unless ``harmless(value)``, which ``unless`` says in words: None where it never is.
+
+    ``names_value``: the error names the value besides the member.
+    """
+
+    unless: str | None
+    harmless: Callable[[Any], bool]
+    names_value: bool = False
 
 
-def _never(_: Any) -> bool:
-    return False
+def _is(member: str, default: str) -> Refusal:
+    return Refusal(f"{member} is {default}", lambda value: value.get(member, default) == default)
 
 
-_MEMBERS: Mapping[str, Callable[[Any], bool]] = {
-    "VpcConfig": _empty,
-    "DeadLetterConfig": _empty,
-    "KMSKeyArn": _empty,
+def _only(default: str) -> Refusal:
+    return Refusal(f"it is {default}", lambda value: value == default, names_value=True)
+
+
+_ALWAYS = Refusal(None, lambda _: False)
+_UNLESS_EMPTY = Refusal("it is empty", _empty)
+
+OBEYED = frozenset(
+    [
+        *("FunctionName", "Runtime", "Role", "Handler", "Description", "Timeout", "MemorySize"),
+        *("Architectures", "Environment.Variables", "EphemeralStorage.Size", "Layers", "Tags"),
+        *("LoggingConfig.LogGroup", "ZipFile"),
+        *("Publish", "DryRun", "RevisionId", "CodeSha256"),
+        *("FunctionVersion", "Marker", "MaxItems"),
+    ]
+)
+"""What the operations that ask :func:`refuse_unsupported` do as they are told."""
+
+OPENED: Mapping[str, str] = {
+    "Code": "",
+    "Environment": "Environment.",
+    "EphemeralStorage": "EphemeralStorage.",
+    "LoggingConfig": "LoggingConfig.",
+}
+"""Structures obeyed member by member, with the prefix of their members' paths.
+
+``Code`` has none: ``UpdateFunctionCode`` and layers take the same members without a structure.
+"""
+
+REFUSED: Mapping[str, Refusal] = {
+    "VpcConfig": _UNLESS_EMPTY,
+    "DeadLetterConfig": _UNLESS_EMPTY,
+    "KMSKeyArn": _UNLESS_EMPTY,
     "TracingConfig": _is("Mode", "PassThrough"),
-    "FileSystemConfigs": _empty,
-    "ImageConfig": _empty,
-    "CodeSigningConfigArn": _empty,
+    "FileSystemConfigs": _UNLESS_EMPTY,
+    "ImageConfig": _UNLESS_EMPTY,
+    "CodeSigningConfigArn": _UNLESS_EMPTY,
     "SnapStart": _is("ApplyOn", "None"),
-    "DurableConfig": _never,
-    "CapacityProviderConfig": _never,
-    "TenancyConfig": _never,
-    "RuntimeConfig": _never,
-    "AcceleratorConfig": _never,
-    "PublishTo": _never,
-    "MasterRegion": _never,
-    "S3Bucket": _empty,
-    "S3Key": _empty,
-    "S3ObjectVersion": _empty,
-    "S3ObjectStorageMode": _empty,
-    "ImageUri": _empty,
-    "SourceKMSKeyArn": _empty,
+    "DurableConfig": _ALWAYS,
+    "CapacityProviderConfig": _ALWAYS,
+    "TenancyConfig": _ALWAYS,
+    "RuntimeConfig": _ALWAYS,
+    "AcceleratorConfig": _ALWAYS,
+    "PublishTo": _ALWAYS,
+    "MasterRegion": _ALWAYS,
+    "S3Bucket": _UNLESS_EMPTY,
+    "S3Key": _UNLESS_EMPTY,
+    "S3ObjectVersion": _UNLESS_EMPTY,
+    "S3ObjectStorageMode": _UNLESS_EMPTY,
+    "ImageUri": _UNLESS_EMPTY,
+    "SourceKMSKeyArn": _UNLESS_EMPTY,
+    "PackageType": _only("Zip"),
+    "LoggingConfig.LogFormat": _only("Text"),
+    "LoggingConfig.ApplicationLogLevel": _UNLESS_EMPTY,
+    "LoggingConfig.SystemLogLevel": _UNLESS_EMPTY,
 }
 
 
-def refuse_unsupported(parameters: Mapping[str, Any]) -> None:
+def refusal_of(path: str) -> Refusal | None:
+    """How a member is refused; None for one that is obeyed."""
+    return None if path in OBEYED else REFUSED.get(path, _ALWAYS)
+
+
+def refuse_unsupported(parameters: Mapping[str, Any], prefix: str = "") -> None:
     """Raises ``NotImplementedException`` for the first member that asks for what is not there."""
     for member, value in parameters.items():
-        harmless = _MEMBERS.get(member)
-        if harmless is not None and value is not None and not harmless(value):
-            raise not_yet(member)
-    if parameters.get("PackageType", "Zip") != "Zip":
-        raise not_yet(f"PackageType {parameters['PackageType']}")
-    logging = parameters.get("LoggingConfig") or {}
-    if logging.get("LogFormat", "Text") != "Text":
-        raise not_yet(f"LoggingConfig.LogFormat {logging['LogFormat']}")
-    for member in ("ApplicationLogLevel", "SystemLogLevel"):
-        if logging.get(member):
-            raise not_yet(f"LoggingConfig.{member}")
+        path = prefix + member
+        if value is None:
+            continue
+        if path in OPENED:
+            refuse_unsupported(value, OPENED[path])
+            continue
+        refusal = refusal_of(path)
+        if refusal is not None and not refusal.harmless(value):
+            raise not_yet(f"{path} {value}" if refusal.names_value else path)

@@ -9,6 +9,7 @@ import json
 import random
 import time
 import uuid
+from collections.abc import Mapping
 from contextlib import suppress
 from urllib.parse import parse_qsl, unquote
 
@@ -25,6 +26,18 @@ PREFIX = b"/2015-03-31/functions/"
 _SUFFIX = b"/invocations"
 _LOG_TYPES = (b"None", b"Tail")
 _TARGET = Target("lambda", "Invoke", "rest-json")
+OPERATIONS = frozenset({"Invoke"})
+"""Lambda's operations that are answered here and not by ``Operations``."""
+REFUSED: Mapping[str, str | None] = {
+    "InvocationType": "it is RequestResponse or DryRun",
+    "DurableExecutionName": None,
+    "TenantId": None,
+}
+"""Invoke's settings that are refused, unless what is said here; the others are obeyed."""
+_REFUSED_HEADERS = {
+    b"x-amz-durable-execution-name": "DurableExecutionName",
+    b"x-amz-tenant-id": "TenantId",
+}
 MAX_CLIENT_CONTEXT_BYTES = 3583
 """AWS: "Up to 3,583 bytes of base64-encoded data". Source: Invoke API reference."""
 
@@ -35,7 +48,7 @@ def is_invocation(exchange: Exchange) -> bool:
     return (
         exchange.method == b"POST"
         and target.startswith(PREFIX)
-        and target.partition(b"?")[0].endswith(_SUFFIX)
+        and target.partition(b"?")[0].rstrip(b"/").endswith(_SUFFIX)
     )
 
 
@@ -58,13 +71,16 @@ class InvokeRoute:
     async def _invoke(self, exchange: Exchange, request_id: str) -> None:
         headers = exchange.headers
         path, _, query = exchange.target.partition(b"?")
-        name = unquote(path[len(PREFIX) : -len(_SUFFIX)].decode("latin-1"))
+        name = unquote(path.rstrip(b"/")[len(PREFIX) : -len(_SUFFIX)].decode("latin-1"))
         qualifier = _qualifier(query) if query else None
         account_id, region = account_and_region(exchange, self._look_up)
         kind = headers.get(b"x-amz-invocation-type", b"RequestResponse")
         log_type = headers.get(b"x-amz-log-type", b"None")
         if log_type not in _LOG_TYPES:
             codec.decode(to_request(exchange), request_id)  # raises AWS's validation error
+        if not headers.keys().isdisjoint(_REFUSED_HEADERS):
+            given = next(header for header in _REFUSED_HEADERS if header in headers)
+            raise not_yet(_REFUSED_HEADERS[given])
         if kind != b"RequestResponse":
             self._other_kind(exchange, kind, (account_id, region, name, qualifier), request_id)
             return

@@ -5,7 +5,9 @@ from functools import partial
 from typing import Any
 
 from lambent.model.call import Call, Result
+from lambent.model.errors import not_yet
 from lambent.wire.faults import unknown_operation
+from lambent.wire.models import operation_model
 
 Operation = Callable[[Call], Result]
 
@@ -23,8 +25,14 @@ class Operations:
         }
 
     def find(self, call: Call) -> Operation:
-        """The operation. Raises 501 ``UnknownOperationException`` naming it."""
+        """The operation.
+
+        Raises 501, naming it: ``NotImplementedException`` for what AWS has and Lambent has not yet,
+        ``UnknownOperationException`` for what AWS has not either.
+        """
         operation = self._table.get((call.service, call.operation))
-        if operation is None:
+        if operation is not None:
+            return operation
+        if operation_model(call.service, call.operation) is None:
             raise unknown_operation(call.operation)
-        return operation
+        raise not_yet(f"{call.service}:{call.operation}")

@@ -67,7 +67,7 @@ def decode(request: HttpRequest, request_id: str, target: Target | None = None) 
     target = target or router.identify(request)
     operation = _operation(target)
     if operation.has_event_stream_input or operation.has_event_stream_output:
-        raise not_yet(f"{target.operation} (event streams)")
+        raise not_yet(f"{target.service}:{target.operation} (event streams)")
     plain = inflate(operation, request)
     parameters = codec_of(target.protocol).decode_input(operation, plain, target.path_params)
     if operation.input_shape is not None:

@@ -51,6 +51,29 @@ async def test_a_result_is_the_body_and_says_what_ran(place: Any) -> None:
 
 
 @on_loop
+async def test_a_slash_at_the_end_is_forgiven(place: Any) -> None:
+    """The path means the same with it, as it does for every other operation."""
+    answer = await place.ask("POST", PATH.format("nothing") + "/", b"{}")
+    assert (answer.status, place.asked[-1][2]) == (404, "nothing")
+
+
+@pytest.mark.parametrize(
+    ("header", "named"),
+    [
+        ("X-Amz-Tenant-Id", "TenantId"),
+        ("X-Amz-Durable-Execution-Name", "DurableExecutionName"),
+    ],
+)
+@on_loop
+async def test_settings_it_does_not_obey_are_refused(place: Any, header: str, named: str) -> None:
+    """A setting of Invoke that is not there yet is 501 by name, and nothing runs."""
+    answer = await place.ask("POST", PATH.format("f"), b"{}", headers={header: "x"})
+    assert answer.headers["x-amzn-errortype"].startswith("NotImplementedException")
+    assert (answer.status, named.encode() in answer.body) == (501, True)
+    assert place.node.starts == []
+
+
+@on_loop
 async def test_what_is_asked_for_is_added(place: Any) -> None:
     """A function's error is a header, the log tail comes when asked for, a given trace goes on."""
     headers = {"x-amz-log-type": "Tail", "x-amzn-trace-id": "Root=1-a-b"}
