@@ -17,9 +17,9 @@ from typing import IO, Any
 
 from lambent import __version__
 from lambent.control import lifecycle
+from lambent.control.concurrency import reserved_executions
 from lambent.control.directory import Directory
 from lambent.control.plane import ControlPlane
-from lambent.control.registry import OPERATIONS as LAMBDA_OPERATIONS
 from lambent.control.reset import reset as reset_control
 from lambent.http1.bounds import Bounds
 from lambent.http1.server import HttpServer
@@ -35,17 +35,17 @@ from lambent.node.sandbox.contract import Backend, SandboxError
 from lambent.node.sandbox.namespaces import NamespaceBackend
 from lambent.node.sandbox.process import ProcessBackend
 from lambent.server.edge import MAX_REQUEST_BYTES, Edge
+from lambent.server.fidelity import REGISTRIES
 from lambent.server.internal import Internal
 from lambent.server.invoke_route import InvokeRoute
 from lambent.server.operations import Operations
-from lambent.services.logs.registry import OPERATIONS as LOGS_OPERATIONS
 from lambent.services.logs.service import LogsService
 from lambent.services.logs.service import reset as reset_logs
 from lambent.services.sts.credentials import CredentialMint
-from lambent.services.sts.registry import OPERATIONS as STS_OPERATIONS
 from lambent.services.sts.service import StsService
 from lambent.settings import Settings
 from lambent.store.code import CodeStore
+from lambent.store.concurrency import list_reservations
 from lambent.store.database import Database
 from lambent.wire.models import operation_model
 
@@ -159,16 +159,13 @@ class Platform:
             reset if self.settings.allow_reset else None,
             lambda sha256: _read(code.zip_path(sha256)),
         )
+        owners = {"lambda": control.plane, "logs": logs, "sts": StsService()}
         operations = Operations(
-            {
-                "lambda": (LAMBDA_OPERATIONS, control.plane),
-                "logs": (LOGS_OPERATIONS, logs),
-                "sts": (STS_OPERATIONS, StsService()),
-            }
+            {service: (registry, owners[service]) for service, registry in REGISTRIES.items()}
         )
-        counting = Counting(self.settings.max_concurrency)
+        frontend = Frontend(control.directory, control.changes.counting, self.placement)
         return Edge(
-            InvokeRoute(Frontend(control.directory, counting, self.placement), mint.lookup),
+            InvokeRoute(frontend, mint.lookup),
             operations,
             internal,
             mint.lookup,
@@ -237,7 +234,7 @@ class _Control:
         database = await loop.run_in_executor(thread, Database, data_dir)
         stack.callback(database.close)
         directory = Directory(database, code)
-        changes = _Changes(directory, loop)
+        changes = _Changes(directory, Counting(settings.max_concurrency), database, loop)
         plane = ControlPlane(
             database,
             code,
@@ -247,6 +244,7 @@ class _Control:
             runtime_notice=lambda runtime: choose_interpreter(runtime, interpreters).notice,
         )
         await loop.run_in_executor(thread, lifecycle.recover, plane)
+        changes.reserve_all()
         await preloading
         return cls(plane, directory, changes, thread)
 
@@ -254,22 +252,44 @@ class _Control:
 class _Changes:
     """Takes word of a change from the control thread to the loop's."""
 
-    def __init__(self, directory: Directory, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(
+        self,
+        directory: Directory,
+        counting: Counting,
+        database: Database,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
         self.placement: Placement | None = None
+        self.counting = counting
         self._directory = directory
+        self._database = database
         self._loop = loop
+
+    def reserve_all(self) -> None:
+        """At start: the reservations there are."""
+        for function, executions in list_reservations(self._database.connection):
+            self.counting.reserve(function.account_id, function.region, function.name, executions)
 
     def on_change(self, function_arn: str) -> None:
         """Called on the control thread after a commit."""
         self._directory.invalidate(function_arn)
-        self._loop.call_soon_threadsafe(self._retire, function_arn)
+        reserved = reserved_executions(self._database.connection, function_arn)
+        self._loop.call_soon_threadsafe(self._take_over, function_arn, reserved)
 
-    def _retire(self, function_arn: str) -> None:
-        if self.placement is not None:
-            prefix = function_arn + ":"
-            self.placement.retire(
-                lambda spec: not spec.key.startswith(prefix) or self._is_current(spec)
-            )
+    def _take_over(self, function_arn: str, reserved: int | None) -> None:
+        """Environments of what is no more, or may not run, go; a function that may again keeps its."""
+        *_, region, account_id, _, name = function_arn.split(":")
+        self.counting.reserve(account_id, region, name, reserved)
+        if self.placement is None:
+            return
+        prefix = function_arn + ":"
+        stopped = reserved == 0
+
+        def may_run(spec: EnvironmentSpec) -> bool:
+            return not stopped and self._is_current(spec)
+
+        self.placement.retire(lambda spec: not spec.key.startswith(prefix) or may_run(spec))
+        self.placement.revive(lambda spec: spec.key.startswith(prefix) and may_run(spec))
 
     def _is_current(self, spec: EnvironmentSpec) -> bool:
         try:

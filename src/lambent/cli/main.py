@@ -10,6 +10,7 @@ from lambent.cli.demo import demo
 from lambent.cli.deploy import deploy
 from lambent.cli.doctor import doctor
 from lambent.cli.failures import reported
+from lambent.cli.fidelity import fidelity
 from lambent.cli.invoke import invoke
 from lambent.cli.logs import logs
 from lambent.cli.ls import ls
@@ -43,7 +44,7 @@ def root(
     """AWS Lambda on your own machines: the real API, the real execution semantics."""
 
 
-for command in (up, deploy, invoke, logs, ls, doctor, demo):
+for command in (up, deploy, invoke, logs, ls, doctor, fidelity, demo):
     app.command()(reported(command))
 app.add_typer(runtimes.app, name="runtimes")
 

@@ -1,4 +1,4 @@
-"""The platform's own endpoints under ``/_lambent/``: health, reset, and code downloads."""
+"""The platform's own endpoints under ``/_lambent/``: health, fidelity, reset, and code downloads."""
 
 import asyncio
 import json
@@ -7,7 +7,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from lambent.http1.protocol import Exchange
+from lambent.server.fidelity import fidelity
 
+_KNOWN = "GET /_lambent/health, GET /_lambent/fidelity, POST /_lambent/reset"
 _CODE = re.compile(rb"/_lambent/code/([0-9a-f]{64})")
 
 
@@ -35,12 +37,14 @@ class Internal:
             await self._send_code(exchange, code[1].decode())
         elif path == b"/_lambent/health" and exchange.method in (b"GET", b"HEAD"):
             _send(exchange, 200, self._health())
+        elif path == b"/_lambent/fidelity" and exchange.method in (b"GET", b"HEAD"):
+            # On a thread: the first time it reads the models of every hosted service.
+            loop = asyncio.get_running_loop()
+            _send(exchange, 200, await loop.run_in_executor(None, fidelity))
         elif path == b"/_lambent/reset" and exchange.method == b"POST":
             await self._serve_reset(exchange)
         else:
-            _send(
-                exchange, 404, {"message": "Known here: GET /_lambent/health, POST /_lambent/reset"}
-            )
+            _send(exchange, 404, {"message": f"Known here: {_KNOWN}"})
 
     async def _serve_reset(self, exchange: Exchange) -> None:
         if self._reset is None:
