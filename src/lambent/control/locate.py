@@ -29,11 +29,15 @@ def unqualified_function_of(call: Call) -> FunctionName:
     """The same for operations that change ``$LATEST``, where no other version may be named."""
     function = function_of(call)
     if function.qualifier not in {None, LATEST}:
-        raise invalid_parameter(
-            "This operation is permitted on Lambda functions only. Aliases and versions do not "
-            "support this operation. Please specify either a function name or an unqualified "
-            "function ARN."
-        )
+        raise _functions_only()
+    return function
+
+
+def whole_function_of(call: Call) -> FunctionName:
+    """The same for operations on a function as a whole, where even ``$LATEST`` is too much said."""
+    function = function_of(call)
+    if function.qualifier is not None:
+        raise _functions_only()
     return function
 
 
@@ -96,3 +100,11 @@ def check_settled(version: FunctionVersion) -> None:
             "The operation cannot be performed at this time. "
             f"An update is in progress for resource: {version.function_arn}"
         )
+
+
+def _functions_only() -> ClientFault:
+    return invalid_parameter(
+        "This operation is permitted on Lambda functions only. Aliases and versions do not "
+        "support this operation. Please specify either a function name or an unqualified "
+        "function ARN."
+    )

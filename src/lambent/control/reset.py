@@ -2,7 +2,10 @@
 
 from lambent.control.plane import ControlPlane
 
-_TABLES = ("versions", "version_numbers", "aliases", "statements", "tags", "layer_versions")
+_TABLES = (
+    *("versions", "version_numbers", "aliases", "statements", "tags", "layer_versions"),
+    "reservations",
+)
 _FUNCTIONS = "SELECT account_id, region, name FROM versions WHERE number = 0"
 
 

@@ -127,6 +127,10 @@ class Pool(Generic[EnvironmentT, WaiterT]):
             effects += self.evict()
         return effects
 
+    def revive(self) -> None:
+        """The version may run again: its environments are kept as before."""
+        self.retired = False
+
     def _decide(self, counted_on: int) -> list[Effect[EnvironmentT, WaiterT]]:
         effects: list[Effect[EnvironmentT, WaiterT]] = []
         while self.idle and self.waiting:

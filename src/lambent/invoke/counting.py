@@ -1,35 +1,79 @@
-"""Counting concurrent executions against the account's quota. Pure; used on the loop's thread."""
+"""Counting concurrent executions: each function against its reservation, the others against the rest.
+
+Pure; used on the loop's thread. Contract (property-tested), per account and region:
+1. A function with a reservation never gets more than that, whatever others do, and takes from nobody.
+2. Functions without one get together at most the limit less all reservations.
+3. A refusal counts nothing. A change of reservations moves running executions, and ends none.
+"""
 
 from lambent.model.errors import ClientFault
 
+_Place = tuple[str, str]
+_Function = tuple[str, str, str]
+"""Account, region, name: all versions and aliases together."""
+
 
 class Counting:
-    """``in_use`` executions of ``limit``, per account and region."""
+    """Executions running now, of ``limit`` per account and region."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._in_use: dict[tuple[str, str], int] = {}
+        self._running: dict[_Function, int] = {}
+        self._reserved: dict[_Function, int] = {}
+        self._unreserved: dict[_Place, int] = {}
+        self._unreserved_limit: dict[_Place, int] = {}
 
-    def acquire(self, account_id: str, region: str) -> None:
-        """Takes one place. Raises AWS's 429 when there is none; nothing is counted then.
+    def acquire(self, account_id: str, region: str, function_name: str) -> None:
+        """Takes one place. Raises AWS's 429 when there is none; nothing is counted then."""
+        function = (account_id, region, function_name)
+        running = self._running.get(function, 0)
+        reserved = self._reserved.get(function)
+        if reserved is None:
+            place = (account_id, region)
+            used = self._unreserved.get(place, 0)
+            if used >= self._unreserved_limit.get(place, self._limit):
+                raise _throttled("ConcurrentInvocationLimitExceeded")
+            self._unreserved[place] = used + 1
+        elif running >= reserved:
+            raise _throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
+        self._running[function] = running + 1
 
-        Source: shape ``TooManyRequestsException`` (``Reason``: ``ThrottleReason``).
-        """
-        key = (account_id, region)
-        used = self._in_use.get(key, 0)
-        if used >= self._limit:
-            raise ClientFault(
-                "TooManyRequestsException",
-                "Rate Exceeded.",
-                429,
-                fields={"Type": "User", "Reason": "ConcurrentInvocationLimitExceeded"},
-            )
-        self._in_use[key] = used + 1
-
-    def release(self, account_id: str, region: str) -> None:
+    def release(self, account_id: str, region: str, function_name: str) -> None:
         """Gives one place back."""
-        self._in_use[(account_id, region)] -= 1
+        function = (account_id, region, function_name)
+        running = self._running.pop(function) - 1
+        if running:
+            self._running[function] = running
+        if function not in self._reserved:
+            self._unreserved[(account_id, region)] -= 1
 
-    def in_use(self, account_id: str, region: str) -> int:
-        """Executions running now."""
-        return self._in_use.get((account_id, region), 0)
+    def reserve(
+        self, account_id: str, region: str, function_name: str, executions: int | None
+    ) -> None:
+        """Sets a function's reservation; None takes it back. What runs is counted the new way."""
+        function, place = (account_id, region, function_name), (account_id, region)
+        before = self._reserved.pop(function, None)
+        if executions is not None:
+            self._reserved[function] = executions
+        limit = self._unreserved_limit.get(place, self._limit)
+        self._unreserved_limit[place] = limit + (before or 0) - (executions or 0)
+        moved = self._running.get(function, 0) * ((before is not None) - (executions is not None))
+        self._unreserved[place] = self._unreserved.get(place, 0) + moved
+
+    def in_use(self, account_id: str, region: str, function_name: str) -> int:
+        """Executions of a function running now."""
+        return self._running.get((account_id, region, function_name), 0)
+
+    def unreserved_in_use(self, account_id: str, region: str) -> int:
+        """Executions running now of functions without a reservation."""
+        return self._unreserved.get((account_id, region), 0)
+
+
+def _throttled(reason: str) -> ClientFault:
+    """Source: shapes ``TooManyRequestsException`` and ``ThrottleReason``.
+
+    AWS: no ``Retry-After`` is known to come with these two; callers back off by themselves.
+    """
+    return ClientFault(
+        "TooManyRequestsException", "Rate Exceeded.", 429, fields={"Type": "User", "Reason": reason}
+    )

@@ -65,11 +65,12 @@ class Frontend:
             None,
             trace_id,
         )
-        self._counting.acquire(account_id, region)
+        name = target.primary.function_name
+        self._counting.acquire(account_id, region, name)
         try:
             return await self._placement.invoke(invocation)
         finally:
-            self._counting.release(account_id, region)
+            self._counting.release(account_id, region, name)
 
 
 def check_payload(payload: bytes) -> bytes:

@@ -2,8 +2,8 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from lambent.invoke.assignment import Deliver, Effect, Pool, Start, Stop
 from lambent.invoke.ports import Environment, Node
@@ -189,11 +189,17 @@ class Placement:
 
     # Changes and the end
 
-    def retire(self, is_current: Any) -> None:
+    def retire(self, is_current: Callable[[EnvironmentSpec], bool]) -> None:
         """Retires every pool for whose spec ``is_current(spec)`` is false."""
         for key, pool in list(self._pools.items()):
             if not pool.retired and not is_current(self._specs[key]):
                 self._execute(key, pool, pool.retire())
+
+    def revive(self, is_current: Callable[[EnvironmentSpec], bool]) -> None:
+        """Takes back the retirement of every pool for whose spec ``is_current(spec)`` is true."""
+        for key, pool in self._pools.items():
+            if pool.retired and is_current(self._specs[key]):
+                pool.revive()
 
     def counts(self) -> dict[str, int]:
         """Environments by what they do, for health."""

@@ -31,3 +31,5 @@ POLICY = Limit(20_480, "bytes", _QUOTAS)
 TAGS = Limit(50, "tags", "https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html")
 PAGE = Limit(50, "items", "API_ListFunctions: at most 50 a page, whatever MaxItems says")
 CONCURRENCY = Limit(1_000, "concurrent executions", _QUOTAS)
+UNRESERVED_CONCURRENCY = Limit(100, "concurrent executions", "API_PutFunctionConcurrency")
+"""What reservations must leave to functions that have none."""

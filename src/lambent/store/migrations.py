@@ -68,4 +68,13 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (account_id, region, name, number)
     ) WITHOUT ROWID;
     """,
+    """
+    CREATE TABLE reservations (
+        account_id TEXT NOT NULL,
+        region TEXT NOT NULL,
+        function_name TEXT NOT NULL,
+        executions INTEGER NOT NULL CHECK (executions >= 0),
+        PRIMARY KEY (account_id, region, function_name)
+    ) WITHOUT ROWID;
+    """,
 )

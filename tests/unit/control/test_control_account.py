@@ -31,6 +31,7 @@ def test_reset_forgets_everything(client: Any, changed: list[str], tmp_path: Pat
     client.create(Publish=True, Tags={"k": "v"})
     client("CreateAlias", FunctionName="f", Name="live", FunctionVersion="1")
     client("PublishLayerVersion", LayerName="l", Content={"ZipFile": client.zip_of({"a": ""})})
+    client("PutFunctionConcurrency", FunctionName="f", ReservedConcurrentExecutions=1)
     changed.clear()
     reset(client.plane)
     assert changed == [ARN]
@@ -40,3 +41,4 @@ def test_reset_forgets_everything(client: Any, changed: list[str], tmp_path: Pat
     assert not list((tmp_path / "code" / "unpacked").iterdir())
     assert client.create(Publish=True)["Version"] == "1"
     assert client("ListTags", Resource=ARN) == {"Tags": {}}
+    assert client("GetFunctionConcurrency", FunctionName="f") == {}

@@ -135,8 +135,10 @@ def test_every_update_changes_the_key_at_once(
     assert directory.resolve(*PLACE, "f", None).primary.key != before
 
 
-def test_policies_and_aliases_do_not_change_the_key(client: Any, directory: Directory) -> None:
-    """Neither a permission nor an alias retires an environment."""
+def test_policies_aliases_and_reservations_do_not_change_the_key(
+    client: Any, directory: Directory
+) -> None:
+    """Neither a permission nor an alias nor a reservation retires an environment."""
     client.create(Publish=True)
     before = directory.resolve(*PLACE, "f", None).primary.key
     client(
@@ -147,6 +149,7 @@ def test_policies_and_aliases_do_not_change_the_key(client: Any, directory: Dire
         Principal="*",
     )
     client("CreateAlias", FunctionName="f", Name="live", FunctionVersion="1")
+    client("PutFunctionConcurrency", FunctionName="f", ReservedConcurrentExecutions=1)
     directory.clear()
     assert directory.resolve(*PLACE, "f", None).primary.key == before
 

@@ -120,6 +120,13 @@ class PoolRules(RuleBasedStateMachine):
         self.carry_out(self.pool.retire())
         assert not self.idle
 
+    @precondition(lambda self: self.retired)
+    @rule()
+    def revive(self) -> None:
+        """The version may run again."""
+        self.retired = False
+        self.pool.revive()
+
     @rule()
     def lose_patience(self) -> None:
         """Finishing environments are no longer counted on."""

@@ -137,7 +137,7 @@ async def test_every_way_out_gives_its_place_back() -> None:
     made, counting = frontend(node, Target("arn", make_spec()), limit=1)
     task = _task(made.invoke(*PLACE, b""))
     await turns()
-    assert counting.in_use(*PLACE[:2]) == 1
+    assert counting.in_use(*PLACE[:3]) == 1
     with pytest.raises(ClientFault) as throttled:
         await made.invoke(*PLACE, b"")
     assert throttled.value.status == 429
@@ -145,12 +145,31 @@ async def test_every_way_out_gives_its_place_back() -> None:
     node.starts[0].fail(OSError("no"))
     with pytest.raises(PlatformFault):
         await task
-    assert counting.in_use(*PLACE[:2]) == 0
+    assert counting.in_use(*PLACE[:3]) == 0
     for name, payload in (("g", b""), ("f", b"{")):
         with pytest.raises(ClientFault):
             await made.invoke("000000000000", "us-east-1", name, None, payload)
-    assert counting.in_use(*PLACE[:2]) == 0
+    assert counting.in_use(*PLACE[:3]) == 0
     assert len(node.starts) == 1
+
+
+@on_loop
+async def test_every_name_of_a_function_counts_as_one() -> None:
+    """A reservation holds for all versions and names together, and leaves with the last execution."""
+    node = FakeNode(automatic=True)
+    made, counting = frontend(node, Target("arn", make_spec()))
+    counting.reserve("000000000000", "us-east-1", "f", 2)
+    places = ("000000000000", "us-east-1", "f")
+    tasks = [_task(made.invoke(*places, qualifier, b"")) for qualifier in (None, "1", "live")]
+    await until(lambda: node.by_state() == {"invoking": 2})
+    with pytest.raises(ClientFault) as throttled:
+        await tasks[2]
+    reason = "ReservedFunctionConcurrentInvocationLimitExceeded"
+    assert throttled.value.fields["Reason"] == reason
+    for environment in node.environments:
+        environment.respond()
+    await asyncio.gather(*tasks[:2])
+    assert counting.in_use(*PLACE[:3]) == 0
 
 
 @on_loop

@@ -186,6 +186,26 @@ async def test_a_retired_version_ends_when_it_is_done() -> None:
 
 
 @on_loop
+async def test_a_revived_version_keeps_its_environments_again() -> None:
+    """An environment at work while its version was retired and revived serves the next event too."""
+    node = FakeNode(automatic=True)
+    placement = Placement(node, 1000, 300)
+    placement.invoke(make_invocation())
+    await until(lambda: node.by_state() == {"invoking": 1})
+    placement.retire(lambda _: False)
+    placement.revive(lambda spec: spec.function_name == "other")
+    assert all(pool.retired for pool in placement._pools.values())
+    placement.revive(lambda spec: spec.function_name == "f")
+    node.environments[0].respond()
+    node.environments[0].become_ready()
+    await turns()
+    assert node.by_state() == {"ready": 1}
+    placement.invoke(make_invocation())
+    assert node.by_state() == {"invoking": 1}
+    assert len(node.starts) == 1
+
+
+@on_loop
 async def test_a_full_node_gives_up_the_longest_idle_of_any_version() -> None:
     """Beyond max_environments the environment idle for longest makes room for another version's."""
     node = FakeNode(automatic=True)

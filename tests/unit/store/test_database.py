@@ -2,10 +2,13 @@
 
 import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from lambent.model.function_name import FunctionName
+from lambent.store.concurrency import list_reservations, put_reservation
 from lambent.store.database import Database
 from lambent.store.migrations import MIGRATIONS
 from lambent.store.tags import list_tags, put_tags
@@ -22,6 +25,26 @@ def test_schema_is_made_once_and_kept(tmp_path: Path) -> None:
     (version,) = second.connection.execute("PRAGMA user_version").fetchone()
     assert version == len(MIGRATIONS)
     second.close()
+
+
+def test_older_schema_is_migrated(tmp_path: Path) -> None:
+    """A database of every earlier schema opens with its records, and has what was added since."""
+    for number in range(1, len(MIGRATIONS)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with closing(sqlite3.connect(folder / "lambent.db")) as old:
+            for script in MIGRATIONS[:number]:
+                old.executescript(script)
+            old.executescript(
+                f"INSERT INTO tags VALUES ('arn', 'k', 'v'); PRAGMA user_version={number}"
+            )
+        database = Database(folder)
+        assert list_tags(database.connection, "arn") == {"k": "v"}
+        function = FunctionName("000000000000", "us-east-1", "f")
+        with database.transaction() as cx:
+            put_reservation(cx, function, 3)
+        assert list_reservations(database.connection) == [(function, 3)]
+        database.close()
 
 
 def test_commits_are_durable_by_setting(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Which version an alias means, and how many executions an account may have."""
+"""Which version an alias means."""
 
 import random
 
@@ -6,9 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambent.invoke.counting import Counting
 from lambent.invoke.routing import choose_version
-from lambent.model.errors import ClientFault
 from lambent.model.invocation import Target
 from lambent.testing.node import make_spec
 
@@ -39,25 +37,3 @@ def test_many_events_split_by_weight(weight: float) -> None:
     target = Target("arn", ONE, TWO, weight)
     hits = sum(choose_version(target, draw()) is TWO for _ in range(10_000))
     assert abs(hits - 10_000 * weight) < 4 * (10_000 * weight * (1 - weight)) ** 0.5
-
-
-@given(st.integers(0, 5), st.lists(st.tuples(st.booleans(), st.sampled_from("ab")), max_size=60))
-def test_the_count_never_passes_the_limit(limit: int, steps: list[tuple[bool, str]]) -> None:
-    """Any mix of acquire and release keeps each account within its own limit; a refusal counts nothing."""
-    counting = Counting(limit)
-    held = {"a": 0, "b": 0}
-    for acquires, account in steps:
-        if not acquires:
-            if held[account]:
-                counting.release(account, "us-east-1")
-                held[account] -= 1
-        elif held[account] < limit:
-            counting.acquire(account, "us-east-1")
-            held[account] += 1
-        else:
-            with pytest.raises(ClientFault) as caught:
-                counting.acquire(account, "us-east-1")
-            assert (caught.value.code, caught.value.status) == ("TooManyRequestsException", 429)
-            assert caught.value.fields["Reason"] == "ConcurrentInvocationLimitExceeded"
-        assert counting.in_use(account, "us-east-1") == held[account] <= limit
-        assert counting.in_use(account, "eu-west-1") == 0
