@@ -6,6 +6,7 @@ A member that is answered though nobody set it would show as a change in every T
 import base64
 from typing import Any
 
+from lambent.control.logging_config import shown_logging
 from lambent.model.call import Caller
 from lambent.model.function import Alias, CodeRef, FunctionVersion
 
@@ -34,7 +35,7 @@ def function_configuration(
         "Architectures": [version.architecture],
         "EphemeralStorage": {"Size": version.ephemeral_storage_mib},
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
-        "LoggingConfig": {"LogFormat": "Text", "LogGroup": version.log_group},
+        "LoggingConfig": shown_logging(version),
     }
     if version.environment_given:
         output["Environment"] = {"Variables": dict(version.environment)}

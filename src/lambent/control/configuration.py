@@ -13,6 +13,7 @@ from typing import Any
 
 from lambent.control.environment_variables import check_variables
 from lambent.control.function_layers import check_total_size, resolve_layers
+from lambent.control.logging_config import logging_changes
 from lambent.control.plane import ControlPlane, new_revision_id
 from lambent.model import limits
 from lambent.model.errors import ClientFault, invalid_parameter, not_yet
@@ -42,6 +43,9 @@ _CONTENT = (
     "layers",
     "architecture",
     "log_group",
+    "log_format",
+    "application_log_level",
+    "system_log_level",
 )
 
 
@@ -67,9 +71,8 @@ def configure(
     if parameters.get("Layers") is not None:
         arns = parameters["Layers"]
         changes["layers"] = resolve_layers(cx, arns, base.account_id, base.region)
-    log_group = (parameters.get("LoggingConfig") or {}).get("LogGroup")
-    if log_group:
-        changes["log_group"] = log_group
+    if parameters.get("LoggingConfig") is not None:
+        changes |= logging_changes(parameters["LoggingConfig"], base)
     configured = replace(base, **changes)
     _check_values(configured)
     check_total_size(configured.code, configured.layers)

@@ -103,4 +103,7 @@ class Directory:
             task_dir=self._code.task_dir(version.code.sha256),
             opt_dir=self._code.opt_dir(tuple(layer.code.sha256 for layer in version.layers)),
             log_group=version.log_group,
+            log_format=version.log_format,
+            application_log_level=version.application_log_level,
+            system_log_level=version.system_log_level,
         )

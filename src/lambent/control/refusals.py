@@ -46,7 +46,8 @@ OBEYED = frozenset(
     [
         *("FunctionName", "Runtime", "Role", "Handler", "Description", "Timeout", "MemorySize"),
         *("Architectures", "Environment.Variables", "EphemeralStorage.Size", "Layers", "Tags"),
-        *("LoggingConfig.LogGroup", "ZipFile"),
+        *("LoggingConfig.LogGroup", "LoggingConfig.LogFormat", "ZipFile"),
+        *("LoggingConfig.ApplicationLogLevel", "LoggingConfig.SystemLogLevel"),
         *("Publish", "DryRun", "RevisionId", "CodeSha256"),
         *("FunctionVersion", "Marker", "MaxItems"),
     ]
@@ -87,9 +88,6 @@ REFUSED: Mapping[str, Refusal] = {
     "ImageUri": _UNLESS_EMPTY,
     "SourceKMSKeyArn": _UNLESS_EMPTY,
     "PackageType": _only("Zip"),
-    "LoggingConfig.LogFormat": _only("Text"),
-    "LoggingConfig.ApplicationLogLevel": _UNLESS_EMPTY,
-    "LoggingConfig.SystemLogLevel": _UNLESS_EMPTY,
 }
 
 

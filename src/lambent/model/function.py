@@ -52,6 +52,10 @@ class FunctionVersion:
     architecture: str = "x86_64"
     log_group: str = ""
     """``/aws/lambda/<name>`` unless ``LoggingConfig.LogGroup`` says otherwise."""
+    log_format: str = "Text"
+    """``Text`` or ``JSON``; the levels are empty unless it is ``JSON``."""
+    application_log_level: str = ""
+    system_log_level: str = ""
     state: str = "Active"
     state_reason: str | None = None
     state_reason_code: str | None = None

@@ -47,8 +47,6 @@ def test_default_valued_members_are_accepted(client: Any, member: dict[str, Any]
         ({"AcceleratorConfig": {}}, "AcceleratorConfig"),
         ({"PublishTo": "LATEST_PUBLISHED"}, "PublishTo"),
         ({"PackageType": "Image"}, "PackageType Image"),
-        ({"LoggingConfig": {"LogFormat": "JSON"}}, "LoggingConfig.LogFormat JSON"),
-        ({"LoggingConfig": {"SystemLogLevel": "INFO"}}, "LoggingConfig.SystemLogLevel"),
         ({"Runtime": "nodejs22.x"}, "the runtime nodejs22.x"),
         ({"Architectures": ["arm64"]}, "the architecture arm64 on this x86_64 host"),
         ({"Code": {"S3Bucket": "bucket", "S3Key": "key"}}, "S3Bucket"),

@@ -91,7 +91,6 @@ def test_update_configuration_takes_settings_away(client: Any) -> None:
         {"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}},
         {"TracingConfig": {"Mode": "Active"}},
         {"Runtime": "java21"},
-        {"LoggingConfig": {"ApplicationLogLevel": "DEBUG"}},
     ],
 )
 def test_update_configuration_refuses_what_is_not_supported(
