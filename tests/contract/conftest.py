@@ -22,7 +22,7 @@ from lambent.testing.node import make_spec
 from lambent.testing.sandbox import FakeBackend, FakeRuntime, echo
 
 _FUNCTIONS = """
-import os, signal, subprocess
+import logging, os, signal, subprocess
 def echo(event, context):
     return event
 def exit_three(event, context):
@@ -32,6 +32,8 @@ def kill_itself(event, context):
 def leave_child(event, context):
     subprocess.Popen(["/bin/sleep", event])
     return event
+def warn(event, context):
+    logging.warning(event)
 def hog(event, context):
     return len(bytearray(event << 20))
 """
@@ -128,18 +130,19 @@ class Host:
     task_dir: Path
     fail: Callable[["Host"], Any]
 
-    def launch(self, handler: str) -> Launch:
+    def launch(self, handler: str, **settings: Any) -> Launch:
         """A function of this host's own interpreter."""
         spec = make_spec(
             handler=f"app.{handler}",
             task_dir=self.task_dir,
             runtime=f"python3.{sys.version_info.minor}",
+            **settings,
         )
         return Launch(spec, build_environ(spec, "stream", _CREDENTIALS))
 
-    async def start(self, handler: str) -> Line:
+    async def start(self, handler: str, **settings: Any) -> Line:
         """A sandbox with the function in it, and the line to it."""
-        return await Line(await self.backend.start(self.launch(handler))).open()
+        return await Line(await self.backend.start(self.launch(handler, **settings))).open()
 
 
 async def _fail_without_room(host: Host) -> None:
