@@ -72,7 +72,8 @@ def _update(
             published, _ = publish(cx, updated)
         check_code_storage(cx, latest.account_id, latest.region)
     plane.announce(updated)
-    plane.collect_code()
+    if (latest.code, latest.layers) != (updated.code, updated.layers):
+        plane.release_code([latest])
     if published is None:
         return Result(function_configuration(plane.shown(updated)))
     plane.announce(published)

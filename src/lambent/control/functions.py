@@ -95,17 +95,18 @@ def delete_function(plane: ControlPlane, call: Call) -> Result:
     """``DeleteFunction``: the function with all that hangs on it, or one published version."""
     function = function_of(call)
     if function.qualifier is not None:
-        _delete_version(plane, function)
+        gone = _delete_version(plane, function)
     else:
         with plane.database.transaction() as cx:
             latest_of(cx, function)
+            gone = functions.list_versions(cx, function, after=-1, limit=-1)
             functions.delete_function(cx, function)
             aliases.delete_aliases(cx, function)
             policies.remove_policies(cx, function.function_arn)
             concurrency.remove_reservation(cx, function)
             tags.remove_all_tags(cx, function.function_arn)
     plane.on_change(function.function_arn)
-    plane.collect_code()
+    plane.release_code(gone)
     return Result({"StatusCode": 204}, status=204)
 
 
@@ -117,7 +118,7 @@ def uploaded_code(parameters: Mapping[str, Any]) -> bytes:
     return zip_file
 
 
-def _delete_version(plane: ControlPlane, function: FunctionName) -> None:
+def _delete_version(plane: ControlPlane, function: FunctionName) -> list[FunctionVersion]:
     qualifier = function.qualifier or LATEST
     if qualifier == LATEST:
         raise invalid_parameter("$LATEST version cannot be deleted without deleting the function.")
@@ -132,8 +133,10 @@ def _delete_version(plane: ControlPlane, function: FunctionName) -> None:
                 f"[{', '.join(pointing)}]"
             )
         # AWS: deleting a version that is not there is a success too.
+        gone = functions.get_version(cx, function, qualifier)
         functions.delete_version(cx, function, qualifier)
         policies.remove_policies(cx, function.arn)
+    return [] if gone is None else [gone]
 
 
 def _new_name(call: Call) -> FunctionName:

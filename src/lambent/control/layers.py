@@ -100,9 +100,11 @@ def delete_layer_version(plane: ControlPlane, call: Call) -> Result:
     layer = layer_of(call, call.parameters["LayerName"], own=True)
     number = _checked(call.parameters["VersionNumber"])
     with plane.database.transaction() as cx:
+        gone = layers.get_layer_version(cx, layer.account_id, layer.region, layer.name, number)
         layers.delete_layer_version(cx, layer.account_id, layer.region, layer.name, number)
         policies.remove_policies(cx, layer.version_arn(number))
-    plane.collect_code()
+    if gone is not None:
+        plane.release_code(code=[gone.code.sha256])
     return Result(status=204)
 
 

@@ -80,7 +80,7 @@ def recover(plane: ControlPlane) -> None:
     for version in functions.unsettled(plane.database.connection):
         plane.pending_work.append(WorkItem(version.function_arn, version.version))
     drain(plane)
-    plane.collect_code(at_start=True)
+    plane.collect_code()
 
 
 def _succeeded(version: FunctionVersion) -> FunctionVersion:

@@ -2,15 +2,15 @@
 
 import platform
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from lambent.model import limits
 from lambent.model.function import FunctionVersion
-from lambent.store.code import CodeStore
+from lambent.store.code import CodeKey, CodeStore
 from lambent.store.database import Database
-from lambent.store.functions import code_in_use, layer_sets_in_use
+from lambent.store.functions import code_in_use, is_code_used, layer_sets_in_use
 
 # POLICY: longer than any invocation, so that code of a deleted version outlives its environments.
 _CODE_GRACE = timedelta(seconds=limits.TIMEOUT_MAX.value + 120)
@@ -61,16 +61,27 @@ class ControlPlane:
         self.pending_work.append(WorkItem(version.function_arn, version.version))
         self.on_change(version.function_arn)
 
-    def collect_code(self, *, at_start: bool = False) -> None:
-        """Removes code nothing refers to: at start all, else what no environment can still use."""
-        grace_s = 0.0 if at_start else _CODE_GRACE.total_seconds()
-        cx = self.database.connection
-        self.code.collect(
-            code_in_use(cx),
-            layer_sets_in_use(cx),
+    def release_code(
+        self, versions: Iterable[FunctionVersion] = (), code: Iterable[str] = ()
+    ) -> None:
+        """Removes what versions that changed or went used, and ``code`` (SHA-256), once nothing does."""
+        released: set[CodeKey] = set(code)
+        for version in versions:
+            layers = tuple(layer.code.sha256 for layer in version.layers)
+            released |= {version.code.sha256, *layers}
+            if len(layers) > 1:
+                released.add(layers)
+        self.code.release(
+            released,
+            lambda key: is_code_used(self.database.connection, key),
             now_s=self.clock().timestamp(),
-            grace_s=grace_s,
+            grace_s=_CODE_GRACE.total_seconds(),
         )
+
+    def collect_code(self) -> None:
+        """At start, when there are no environments: removes all code nothing refers to."""
+        cx = self.database.connection
+        self.code.collect(code_in_use(cx), layer_sets_in_use(cx))
 
 
 def new_revision_id() -> str:

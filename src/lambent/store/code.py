@@ -6,15 +6,16 @@
 
 Contract: 1. :meth:`CodeStore.put` has the zip on the disk and unpacked when it returns. 2. Trees
 never change once they stand, so any number of environments may share them. 3. :meth:`task_dir` and
-:meth:`opt_dir` make what is missing; several threads may ask at once. 4. Only :meth:`collect` and
-:meth:`clear` remove.
+:meth:`opt_dir` make what is missing; several threads may ask at once. 4. Only :meth:`release`,
+:meth:`collect` and :meth:`clear` remove.
 """
 
 import hashlib
 import os
 import shutil
 import uuid
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 
 from lambent.model import limits
@@ -22,6 +23,9 @@ from lambent.model.errors import ClientFault, PlatformFault
 from lambent.model.function import CodeRef
 from lambent.store.unpacking import merge, unpack
 from lambent.store.zip_safety import check_zip, open_zip
+
+CodeKey = str | tuple[str, ...]
+"""Code by the SHA-256 of its zip, or a set of layers by those of theirs, in order."""
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
@@ -41,7 +45,8 @@ class CodeStore:
             directory.chmod(0o700)
         _empty(self._tmp)
         self._distrust_after_reboot()
-        self._unused_since: dict[Path, float] = {}
+        self._fresh: set[str] = set()
+        self._unused_since: dict[CodeKey, float] = {}
 
     def put(self, content: bytes, operation: str) -> CodeRef:
         """Keeps a zip and unpacks it, at next to no cost when it is there already.
@@ -57,6 +62,7 @@ class CodeStore:
         _publish(tree, self._unpacked / code.sha256)
         if not self.zip_path(code.sha256).is_file():
             self._write_zip(code.sha256, content)
+        self._fresh.add(code.sha256)
         return code
 
     def check(self, content: bytes, operation: str) -> CodeRef:
@@ -89,34 +95,53 @@ class CodeStore:
             _publish(tree, merged)
         return merged
 
-    def collect(
+    def release(
         self,
-        code: Collection[str],
-        layer_sets: Collection[tuple[str, ...]],
+        released: Collection[CodeKey],
+        is_used: Callable[[CodeKey], bool],
         *,
-        now_s: float = 0.0,
-        grace_s: float = 0.0,
+        now_s: float,
+        grace_s: float,
     ) -> None:
-        """Removes what neither ``code`` (SHA-256) nor ``layer_sets`` names.
+        """Looks at what has just been ``released``, and at what came since and may never have been used.
 
-        Trees go ``grace_s`` after they were first seen unused, for environments still running from
-        them.
+        The zips of it that are not used go at once; trees go at the first call ``grace_s`` after their
+        release, for environments still running from them. Costs nothing for all the other code.
         """
+        for key in (*released, *self._fresh):
+            self._unused_since.pop(key, None)  # the dictionary is in the order of release
+            self._unused_since[key] = now_s
+            if isinstance(key, str) and not is_used(key):
+                self.zip_path(key).unlink(missing_ok=True)
+        self._fresh.clear()
+        for key, since_s in tuple(self._unused_since.items()):
+            if now_s - since_s < grace_s:
+                break
+            del self._unused_since[key]
+            if not is_used(key):
+                self._remove(self._tree(key))
+
+    def collect(self, code: Collection[str], layer_sets: Collection[tuple[str, ...]]) -> None:
+        """At start: removes, at once, all that neither ``code`` (SHA-256) nor ``layer_sets`` names."""
         for path in self._zips.iterdir():
             if path.stem not in code:
                 path.unlink()
         keep = {self._unpacked / sha256 for sha256 in code}
-        keep |= {self._merged / _merged_name(layers) for layers in layer_sets}
+        keep |= {self._tree(layers) for layers in layer_sets if layers}
         for tree in (*self._unpacked.iterdir(), *self._merged.iterdir()):
-            if tree in keep:
-                self._unused_since.pop(tree, None)
-            elif now_s - self._unused_since.setdefault(tree, now_s) >= grace_s:
-                del self._unused_since[tree]
+            if tree not in keep:
                 self._remove(tree)
+        self._fresh.clear()
+        self._unused_since.clear()
 
     def clear(self) -> None:
         """Removes everything, at once."""
         self.collect((), ())
+
+    def _tree(self, key: CodeKey) -> Path:
+        if isinstance(key, str):
+            return self._unpacked / key
+        return self._merged / _merged_name(key)
 
     def _known(self, content: bytes) -> CodeRef | None:
         """The reference to a zip that is kept and unpacked already, and so was checked before."""
@@ -160,8 +185,9 @@ class CodeStore:
 
     def _remove(self, tree: Path) -> None:
         grave = self._tmp / uuid.uuid4().hex
-        tree.rename(grave)  # a tree must never be seen half removed
-        shutil.rmtree(grave)
+        with suppress(FileNotFoundError):
+            tree.rename(grave)  # a tree must never be seen half removed
+            shutil.rmtree(grave)
 
     def _distrust_after_reboot(self) -> None:
         """Has trees made anew after a reboot.

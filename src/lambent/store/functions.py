@@ -9,9 +9,12 @@ from lambent.model.function import LATEST, CodeRef, FunctionVersion, LayerRef
 from lambent.model.function_name import FunctionName
 
 _PUT = """
-    INSERT OR REPLACE INTO versions
+    INSERT INTO versions
         (account_id, region, name, number, code_sha256, code_bytes, settled, document)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET
+        code_sha256 = excluded.code_sha256, code_bytes = excluded.code_bytes,
+        settled = excluded.settled, document = excluded.document
 """
 _GET = """
     SELECT document FROM versions WHERE account_id = ? AND region = ? AND name = ? AND number = ?
@@ -46,16 +49,17 @@ _TAKE_NUMBER = """
 _CODE_IN_USE = """
     SELECT code_sha256 FROM versions
     UNION SELECT code_sha256 FROM layer_versions
-    UNION SELECT json_extract(layer.value, '$.code.sha256')
-          FROM versions, json_each(versions.document, '$.layers') AS layer
 """
-_LAYER_SETS_IN_USE = "SELECT DISTINCT json_extract(document, '$.layers') FROM versions"
-_USAGE = """
-    SELECT
-        (SELECT COUNT(*) FROM versions WHERE account_id = ?1 AND region = ?2 AND number = 0),
-        (SELECT TOTAL(code_bytes) FROM versions WHERE account_id = ?1 AND region = ?2)
-      + (SELECT TOTAL(code_bytes) FROM layer_versions WHERE account_id = ?1 AND region = ?2)
+_IS_CODE_USED = """
+    SELECT EXISTS (SELECT 1 FROM versions WHERE code_sha256 = ?)
+        OR EXISTS (SELECT 1 FROM layer_versions WHERE code_sha256 = ?1)
 """
+# As the index versions_by_layers has it, word by word: so versions without layers are not looked at.
+_LAYER_SETS_IN_USE = """
+    SELECT DISTINCT json_extract(document, '$.layers') FROM versions
+    WHERE json_extract(document, '$.layers') <> '[]'
+"""
+_USAGE = "SELECT functions, code_bytes FROM usage WHERE account_id = ? AND region = ?"
 
 
 def put_version(cx: sqlite3.Connection, version: FunctionVersion) -> None:
@@ -130,7 +134,17 @@ def take_number(cx: sqlite3.Connection, account_id: str, region: str, kind: str,
 
 def code_in_use(cx: sqlite3.Connection) -> set[str]:
     """The SHA-256 of every zip that a version or a layer version needs."""
-    return {row[0] for row in cx.execute(_CODE_IN_USE)}
+    of_layers = {sha256 for layers in layer_sets_in_use(cx) for sha256 in layers}
+    return {row[0] for row in cx.execute(_CODE_IN_USE)} | of_layers
+
+
+def is_code_used(cx: sqlite3.Connection, key: str | tuple[str, ...]) -> bool:
+    """Whether some version or layer version needs a zip (SHA-256), or mounts this set of layers."""
+    if isinstance(key, tuple):
+        return key in layer_sets_in_use(cx)
+    if cx.execute(_IS_CODE_USED, (key,)).fetchone()[0]:
+        return True
+    return any(key in layers for layers in layer_sets_in_use(cx))
 
 
 def layer_sets_in_use(cx: sqlite3.Connection) -> set[tuple[str, ...]]:
@@ -143,8 +157,8 @@ def layer_sets_in_use(cx: sqlite3.Connection) -> set[tuple[str, ...]]:
 
 def usage(cx: sqlite3.Connection, account_id: str, region: str) -> tuple[int, int]:
     """How many functions there are, and the bytes of all their versions' and the layers' zips."""
-    count, size_bytes = cx.execute(_USAGE, (account_id, region)).fetchone()
-    return count, int(size_bytes)
+    row = cx.execute(_USAGE, (account_id, region)).fetchone()
+    return (0, 0) if row is None else (row["functions"], row["code_bytes"])
 
 
 def number_of(version: FunctionVersion) -> int:

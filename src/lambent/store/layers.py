@@ -40,9 +40,12 @@ class LayerVersion:
 
 
 _PUT = """
-    INSERT OR REPLACE INTO layer_versions
+    INSERT INTO layer_versions
         (account_id, region, name, number, code_sha256, code_bytes, document)
     VALUES (?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET
+        code_sha256 = excluded.code_sha256, code_bytes = excluded.code_bytes,
+        document = excluded.document
 """
 _GET = """
     SELECT document FROM layer_versions

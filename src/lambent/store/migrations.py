@@ -3,6 +3,8 @@
 A step that has shipped is never changed; a new need is a new step.
 """
 
+from lambent.store.schema_of_scale import SCHEMA_OF_SCALE
+
 MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE versions (
@@ -77,4 +79,5 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (account_id, region, function_name)
     ) WITHOUT ROWID;
     """,
+    SCHEMA_OF_SCALE,
 )

@@ -133,7 +133,7 @@ def test_function_keeps_a_deleted_layer_version(client: Any) -> None:
     arn = _publish(client)["LayerVersionArn"]
     client.create(Layers=[arn])
     client("DeleteLayerVersion", LayerName="lib", VersionNumber=1)
-    client.plane.collect_code(at_start=True)
+    client.plane.collect_code()
     directory = Directory(client.plane.database, client.plane.code)
     opt_dir = directory.resolve("000000000000", "us-east-1", "f", None).primary.opt_dir
     assert opt_dir is not None

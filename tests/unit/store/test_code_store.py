@@ -144,27 +144,44 @@ def test_collect_keeps_what_is_named(tmp_path: Path) -> None:
     assert three not in {one, two}
 
 
-def test_collect_leaves_trees_their_grace(tmp_path: Path) -> None:
-    """A tree environments may still run from goes only after its grace, counted from disuse."""
+def test_release_leaves_trees_their_grace(tmp_path: Path) -> None:
+    """A tree environments may still run from goes only after its grace, its zip at once."""
     store = CodeStore(tmp_path)
     sha256 = store.put(zip_of(a="1"), "CreateFunction").sha256
-    tree = store.task_dir(sha256)
-    store.collect((), (), now_s=100.0, grace_s=60.0)
-    assert tree.is_dir()
+    other = store.put(zip_of(a="2"), "CreateFunction").sha256
+    layers = (sha256, other)
+    trees = [store.task_dir(sha256), store.opt_dir(layers)]
+
+    def release(now_s: float, *released: str | tuple[str, ...]) -> list[bool]:
+        store.release(released, lambda key: key == other, now_s=now_s, grace_s=60.0)
+        return [tree is not None and tree.is_dir() for tree in trees]
+
+    assert release(100.0, sha256, layers) == [True, True]
     assert not store.zip_path(sha256).exists()
-    store.collect((), (), now_s=159.0, grace_s=60.0)
-    assert tree.is_dir()
-    store.collect((), (), now_s=160.0, grace_s=60.0)
-    assert not tree.exists()
+    assert release(159.0) == [True, True]
+    assert release(160.0) == [False, False]
+    assert store.zip_path(other).is_file()
+    assert store.task_dir(other).is_dir()
 
 
 def test_code_wanted_again_within_its_grace_stays(tmp_path: Path) -> None:
-    """Code that is uploaded again while its tree waits to go keeps both."""
+    """Code that is uploaded again while its tree waits to go keeps both, and a new grace later."""
     store = CodeStore(tmp_path)
     content = zip_of(a="1")
     code = store.put(content, "CreateFunction")
-    store.collect((), (), now_s=0.0, grace_s=60.0)
+    store.release([code.sha256], lambda _: False, now_s=0.0, grace_s=60.0)
     assert store.put(content, "CreateFunction") == code
-    store.collect({code.sha256}, (), now_s=61.0, grace_s=60.0)
+    store.release([], lambda _: True, now_s=61.0, grace_s=60.0)
     assert store.zip_path(code.sha256).is_file()
+    store.release([code.sha256], lambda _: False, now_s=62.0, grace_s=60.0)
+    store.release([], lambda _: False, now_s=121.0, grace_s=60.0)
     assert store.task_dir(code.sha256).is_dir()
+
+
+def test_code_that_was_never_used_goes_too(tmp_path: Path) -> None:
+    """What was put for an operation that was refused afterwards is looked at with the next release."""
+    store = CodeStore(tmp_path)
+    code = store.put(zip_of(a="1"), "CreateFunction")
+    store.release([], lambda _: False, now_s=0.0, grace_s=0.0)
+    assert not store.zip_path(code.sha256).exists()
+    assert list((tmp_path / "unpacked").iterdir()) == []
