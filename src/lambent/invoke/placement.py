@@ -10,7 +10,7 @@ from lambent.invoke.ports import Environment, Node
 from lambent.model.errors import PlatformFault
 from lambent.model.invocation import EnvironmentSpec, Invocation, InvocationResult
 
-_PATIENCE_S = 0.005
+_PATIENCE_S = 0.025
 """POLICY: how long an event waits for an environment that has just answered, before another starts."""
 _SWEEP_S = 1.0
 
