@@ -79,11 +79,14 @@ def _content_length(head: bytes) -> int:
 
 
 class Platform:
-    """``lambent up`` on a free port with a data directory of its own, ended with the ``with`` block."""
+    """``lambent up`` on a free port, ended with the ``with`` block; on its own data or those given."""
+
+    def __init__(self, data_dir: Path | None = None) -> None:
+        self._given = data_dir
 
     def __enter__(self) -> Self:
         self.port = free_port()
-        self.data_dir = tempfile.mkdtemp(prefix="lambent-bench-")
+        self.data_dir = str(self._given or tempfile.mkdtemp(prefix="lambent-bench-"))
         command = [str(Path(sys.executable).parent / "lambent"), "up"]
         command += ["--port", str(self.port), "--data", self.data_dir]
         start_s = time.perf_counter()
@@ -108,7 +111,8 @@ class Platform:
         try:
             self.process.wait(30)
         finally:
-            shutil.rmtree(self.data_dir, ignore_errors=True)
+            if self._given is None:
+                shutil.rmtree(self.data_dir, ignore_errors=True)
 
     def create(self, name: str, source: str, memory_mib: int = 1769, timeout_s: int = 30) -> None:
         """Creates a function whose handler is ``app.handler``."""
