@@ -31,8 +31,7 @@ def _totals(table: str, is_function: str) -> str:
     """  # noqa: S608 - names from below
 
 
-SCHEMA_OF_SCALE = (
-    """
+_TABLES = """
     -- With a rowid: rows of more than 1 KB in a table without one take a page of overflow each.
     CREATE TABLE versions_with_rowid (
         account_id TEXT NOT NULL,
@@ -58,14 +57,14 @@ SCHEMA_OF_SCALE = (
         code_bytes INTEGER NOT NULL,
         PRIMARY KEY (account_id, region)
     ) WITHOUT ROWID;
-    """
-    + _totals("versions", "({}number = 0)")
-    + _totals("layer_versions", "0")
-    + """
+"""
+_INDEXES = """
     CREATE INDEX versions_latest ON versions (account_id, region, name) WHERE number = 0;
     CREATE INDEX versions_by_code ON versions (code_sha256);
     CREATE INDEX layer_versions_by_code ON layer_versions (code_sha256);
     CREATE INDEX versions_by_layers ON versions (json_extract(document, '$.layers'))
         WHERE json_extract(document, '$.layers') <> '[]'
-    """  # noqa: S608 - names from here
+"""
+SCHEMA_OF_SCALE = "\n".join(
+    [_TABLES, _totals("versions", "({}number = 0)"), _totals("layer_versions", "0"), _INDEXES]
 )
