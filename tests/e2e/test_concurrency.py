@@ -52,7 +52,12 @@ def at_work(
 ) -> Iterator[list[Any]]:
     """``count`` invocations under way, each of its own environment; they end within the block's end."""
     samples: list[int] = []  # one that has just answered counts as busy a moment longer
-    poll(lambda: samples.append(busy()) or len(samples) > 5, 5, "six samples")
+
+    def enough() -> bool:
+        samples.append(busy())
+        return len(samples) > 5
+
+    poll(enough, 5, "six samples")
     before = min(samples)
     with ThreadPoolExecutor(count) as threads:
         answers = [threads.submit(function, seconds) for _ in range(count)]
