@@ -17,6 +17,9 @@ _AHEAD = ("awslambdaric.lambda_runtime_hooks_runner", "http.client", "socket", "
 _SDK = ("boto3", "boto3.session", "botocore.session", "botocore.client", "botocore.httpsession")
 
 
+_REHEARSALS = 20
+
+
 class Ahead(NamedTuple):
     """What was loaded ahead. A child must not walk these lists without need: every name it touches
 
@@ -49,6 +52,8 @@ def preload(paths: "list[str]") -> Ahead:
         # A host whose boto3 cannot be imported still runs functions that do not need it.
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
+    with contextlib.suppress(Exception):
+        _rehearse()
     usual = _read_all(pipe).split()
     extra = tuple(set(sys.modules) - set(usual) - set(client.platform)) if usual else ()
     tops = frozenset(name.partition(".")[0] for name in extra)
@@ -71,6 +76,28 @@ def _ask_fresh_interpreter(paths: "list[str]") -> int:
     os.posix_spawn(sys.executable, arguments, os.environ, file_actions=actions)
     os.close(writer)
     return reader
+
+
+def _rehearse() -> None:
+    """Runs the runtime client's own code a few times on an event that goes nowhere.
+
+    Python 3.11 and later rewrite bytecode as it gets warm; done here, the pages stay shared. What is
+    called is the client's inner life: where it has changed, nothing is rehearsed.
+    """
+    bootstrap = importlib.import_module("awslambdaric.bootstrap")
+    marshalling = importlib.import_module("awslambdaric.lambda_runtime_marshaller")
+
+    class Nowhere:
+        marshaller = marshalling.LambdaMarshaller()
+
+        def post_invocation_result(self, *_: object) -> None:
+            """Where an answer would go."""
+
+    for _ in range(_REHEARSALS):
+        bootstrap.handle_event_request(
+            Nowhere(), lambda event, context: [event, context.get_remaining_time_in_millis()],
+            "0", b'{"n": 1, "list": ["a"]}', "application/json", None, None, "arn", 0, None, None,
+        )  # fmt: skip
 
 
 def _read_all(fd: int) -> str:
