@@ -129,9 +129,11 @@ def _isolate(
     os.chdir("/var/task")
     isolate.limit_resources()
     if zygote.rootless:
+        sys_.prctl(sys_.PR_SET_DUMPABLE, 0)
         runtime_pid = os.fork()
         if runtime_pid:
-            rootless.stand_guard(runtime_pid, control)
+            rootless.stand_guard(runtime_pid, control, zygote.filter)
+        sys_.prctl(sys_.PR_SET_DUMPABLE, 1)
         os.setsid()
         rootless.enter_user_namespace(rootless.INSIDE_UID)
         isolate.limit_processes()

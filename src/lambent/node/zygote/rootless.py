@@ -28,12 +28,16 @@ def enter_user_namespace(inside_uid: int) -> None:
             file.write(text)
 
 
-def stand_guard(runtime_pid: int, control: socket.socket) -> None:
+def stand_guard(runtime_pid: int, control: socket.socket, seccomp_filter: bytes) -> None:
     """Pid 1's life: reap until the runtime is gone, tell how it ended, and end the namespace.
 
-    Never returns. SIGKILL from the node, or the node's death, ends it earlier.
+    Never returns. SIGKILL from the node, or the node's death, ends it earlier. Outside it is the same user as
+    the function, so it is not dumpable (set before the fork): its memory and files are closed to the
+    function, and it is as powerless itself.
     """
     sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGKILL)
+    sys_.prctl(sys_.PR_SET_NO_NEW_PRIVS, 1)
+    sys_.load_seccomp(seccomp_filter)
     sys_.drop_capabilities_bounding()
     sys_.drop_capabilities()
     os.dup2(control.fileno(), 3)
