@@ -186,10 +186,14 @@ def isolation_text(isolation: Mapping[str, Any]) -> str:
 
 
 def runtimes_text(runtimes: list[dict[str, Any]]) -> str:
-    """``python3.11, python3.12 (run by /usr/bin/python3.11)``."""
-    if not runtimes:
+    """``python3.11; the nearest stands in for python3.12 (see lambent doctor)``."""
+    found = [str(r["name"]) for r in runtimes if r.get("exact")]
+    others = [str(r["name"]) for r in runtimes if not r.get("exact")]
+    if not found:
         return "none found; see lambent doctor"
-    return ", ".join(
-        str(r["name"]) if r.get("exact") else f"{r['name']} (run by {r['executable']})"
-        for r in runtimes
+    text = ", ".join(found)
+    return (
+        f"{text}; the nearest stands in for {', '.join(others)} (see lambent doctor)"
+        if others
+        else text
     )

@@ -12,7 +12,7 @@ from lambent.model.invocation import EnvironmentSpec
 from lambent.node.environ import build_environ
 from lambent.node.environment import Environment, Watcher
 from lambent.node.environment_log import LogSink, open_log
-from lambent.node.runtimes import Interpreter, choose_interpreter
+from lambent.node.runtimes import RUNTIME_NAMES, Interpreter, choose_interpreter
 from lambent.node.sandbox.contract import Backend, Launch
 
 
@@ -68,14 +68,24 @@ class Node:
             raise
         revoke = partial(self._credentials.revoke, credentials)
         environment = Environment(spec, sandbox, log, watcher, born_s, revoke)
-        await environment.open(self._edge)
+        try:
+            await environment.open(self._edge)
+        except (OSError, ValueError):
+            # Out of descriptors, or the child died meanwhile: it ends like any other, and tells its watcher.
+            environment.stop()
         return environment
 
     def describe(self) -> Mapping[str, Any]:
-        """The sandbox in use and the runtimes found, for health."""
+        """The sandbox in use, and what each runtime runs under (``exact``: as asked), for health."""
+        choices = {name: choose_interpreter(name, self._interpreters) for name in RUNTIME_NAMES}
         runtimes = [
-            {"name": i.runtime, "executable": i.executable, "exact": True, "notice": None}
-            for i in self._interpreters
+            {
+                "name": name,
+                "executable": choice.interpreter.executable,
+                "exact": choice.notice is None,
+                "notice": choice.notice,
+            }
+            for name, choice in choices.items()
         ]
         return {"sandbox": self._backend.describe(), "runtimes": runtimes}
 

@@ -14,6 +14,8 @@ from pathlib import Path
 _CLIENT = "awslambdaric"
 _SDK = "boto3"
 _VERSIONS = tuple(f"3.{minor}" for minor in range(10, 15))
+RUNTIME_NAMES = tuple(f"python{version}" for version in _VERSIONS)
+"""The Python runtimes that AWS offers and awslambdaric supports."""
 
 
 @dataclass(frozen=True, slots=True)

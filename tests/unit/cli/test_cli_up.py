@@ -141,7 +141,9 @@ def test_names_stand_ins() -> None:
         {"name": "python3.11", "executable": "/a", "exact": True},
         {"name": "python3.12", "executable": "/a", "exact": False},
     ]
-    assert runtimes_text(runtimes) == "python3.11, python3.12 (run by /a)"
+    said = "python3.11; the nearest stands in for python3.12 (see lambent doctor)"
+    assert runtimes_text(runtimes) == said
+    assert runtimes_text(runtimes[:1]) == "python3.11"
     assert "lambent doctor" in runtimes_text([])
 
 

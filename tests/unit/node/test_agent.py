@@ -61,6 +61,38 @@ async def test_credentials_live_as_long_as_their_environment() -> None:
     assert not around.live
 
 
+class Closed(FakeBackend):
+    """Sandboxes whose Runtime API cannot be served."""
+
+    async def start(self, launch: Any) -> Any:
+        sandbox = await super().start(launch)
+        sandbox.runtime_api.close()
+        return sandbox
+
+
+@on_loop
+async def test_an_environment_that_cannot_be_served_is_given_back() -> None:
+    """It ends, its event is answered, and neither credentials, descriptors nor a place in the pool stay."""
+    before = open_descriptors()
+    around, backend = Around(), Closed({"app.handler": echo})
+    placement = Placement(make_node(backend, around), 10, 300)
+    result = await placement.invoke(make_invocation())
+    assert result.function_error == "Unhandled"
+    assert placement.counts() == {"idle": 0, "busy": 0, "starting": 0}
+    await placement.close(5)
+    assert around.live == set()
+    assert open_descriptors() == before
+
+
+def test_health_tells_stand_ins_from_the_runtimes_themselves() -> None:
+    """Every Python of AWS's is listed with what it runs under; only the interpreter's own is exact."""
+    runtimes = make_node(FakeBackend({}), Around()).describe()["runtimes"]
+    assert [r["name"] for r in runtimes if r["exact"]] == ["python3.11"]
+    assert {r["executable"] for r in runtimes} == {PYTHON.executable}
+    assert all((r["notice"] is None) == r["exact"] for r in runtimes)
+    assert len(runtimes) == 5
+
+
 @on_loop
 async def test_each_environment_has_a_log_stream_of_its_own() -> None:
     """INIT_START opens the stream the function is told of; an interpreter not asked for is noticed."""
