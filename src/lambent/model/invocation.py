@@ -46,6 +46,8 @@ class Target:
     primary: EnvironmentSpec
     secondary: EnvironmentSpec | None = None
     secondary_weight: float = 0.0
+    recursive_loop: str = "Terminate"
+    """The function's ``RecursiveLoop``: ``Terminate`` stops what invokes itself, ``Allow`` lets it."""
 
 
 @dataclass(frozen=True, slots=True)
