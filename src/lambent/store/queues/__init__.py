@@ -1,0 +1,1 @@
+"""Durable queues: the engine under asynchronous invocation, SQS and SNS."""
