@@ -6,9 +6,11 @@ thread. 3. Only versions that can be invoked are kept, so refusals are always fr
 """
 
 import sqlite3
+from dataclasses import replace
 from threading import Lock
 
 from lambent.control.locate import version_of
+from lambent.control.recursion import recursive_loop_mode
 from lambent.model.errors import conflict
 from lambent.model.function import FunctionVersion
 from lambent.model.function_name import FunctionName, parse_function_name
@@ -73,13 +75,15 @@ class Directory:
 
     def _target(self, function: FunctionName) -> Target:
         version, alias = version_of(self._cx, function)
+        loop = recursive_loop_mode(self._cx, function)
+        target = Target(function.arn, self._spec(version), recursive_loop=loop)
         if alias is None or alias.additional_version is None:
-            return Target(function.arn, self._spec(version))
+            return target
         other = functions.get_version(self._cx, function, alias.additional_version)
         if other is None:
-            return Target(function.arn, self._spec(version))
+            return target
         weight = alias.additional_weight
-        return Target(function.arn, self._spec(version), self._spec(other), weight)
+        return replace(target, secondary=self._spec(other), secondary_weight=weight)
 
     def _spec(self, version: FunctionVersion) -> EnvironmentSpec:
         if version.state != "Active":

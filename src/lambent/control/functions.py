@@ -18,7 +18,7 @@ from lambent.model.call import Call, Result
 from lambent.model.errors import ClientFault, conflict, invalid_parameter
 from lambent.model.function import LATEST, CodeRef, FunctionVersion
 from lambent.model.function_name import UNQUALIFIED_PATTERN, FunctionName, is_version
-from lambent.store import aliases, concurrency, functions, policies, tags
+from lambent.store import aliases, concurrency, functions, policies, recursion, tags
 
 
 def create_function(plane: ControlPlane, call: Call) -> Result:
@@ -104,6 +104,7 @@ def delete_function(plane: ControlPlane, call: Call) -> Result:
             aliases.delete_aliases(cx, function)
             policies.remove_policies(cx, function.function_arn)
             concurrency.remove_reservation(cx, function)
+            recursion.remove_recursive_loop(cx, function)
             tags.remove_all_tags(cx, function.function_arn)
     plane.on_change(function.function_arn)
     plane.release_code(gone)

@@ -11,6 +11,7 @@ from lambent.control import (
     layer_policies,
     layers,
     policies,
+    recursion,
     tags,
     versions,
 )
@@ -33,6 +34,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "GetFunction": functions.get_function,
     "GetFunctionConcurrency": concurrency.get_function_concurrency,
     "GetFunctionConfiguration": functions.get_function_configuration,
+    "GetFunctionRecursionConfig": recursion.get_function_recursion_config,
     "GetLayerVersion": layers.get_layer_version,
     "GetLayerVersionByArn": layers.get_layer_version_by_arn,
     "GetLayerVersionPolicy": layer_policies.get_layer_version_policy,
@@ -46,6 +48,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "PublishLayerVersion": layers.publish_layer_version,
     "PublishVersion": versions.publish_version,
     "PutFunctionConcurrency": concurrency.put_function_concurrency,
+    "PutFunctionRecursionConfig": recursion.put_function_recursion_config,
     "RemoveLayerVersionPermission": layer_policies.remove_layer_version_permission,
     "RemovePermission": policies.remove_permission,
     "TagResource": tags.tag_resource,

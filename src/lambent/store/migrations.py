@@ -4,6 +4,7 @@ A step that has shipped is never changed; a new need is a new step.
 """
 
 from lambent.store.schema_of_scale import SCHEMA_OF_SCALE
+from lambent.store.schema_of_settings import SCHEMA_OF_SETTINGS
 
 MIGRATIONS: tuple[str, ...] = (
     """
@@ -80,4 +81,5 @@ MIGRATIONS: tuple[str, ...] = (
     ) WITHOUT ROWID;
     """,
     SCHEMA_OF_SCALE,
+    SCHEMA_OF_SETTINGS,
 )
