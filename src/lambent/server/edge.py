@@ -1,7 +1,8 @@
 """Every request's way: the hot path, the platform's own endpoints, or an operation on a worker thread.
 
-Lambda's control operations run one after the other on the control thread (so they need no locks);
-other services' operations run on a few threads of their own. The loop's thread never waits for a disk.
+Lambda's control operations run one after the other on the control thread (so they need no locks).
+Services that wait for messages (SQS, SNS) are coroutines on the loop; other services' operations run on
+a few threads of their own. The loop's thread never waits for a disk.
 """
 
 import asyncio
@@ -24,6 +25,8 @@ from lambent.wire import codec, router
 
 MAX_REQUEST_BYTES = 96 * 1024 * 1024
 """POLICY: above AWS's 70,167,211 for uploads, so that the operation refuses those in its own words."""
+MAX_AWAITED_BYTES = 4 * 1024 * 1024
+"""POLICY: what is decoded on the loop: the largest batch AWS takes (1 MiB), escaped by a form."""
 MAX_WAITING = 1_000
 """POLICY: control requests waiting for their thread; more are answered 503 at once."""
 _INTERNAL = b"/_lambent/"
@@ -72,10 +75,11 @@ class Edge:
         else:
             self.handle(exchange)
 
-    def _spawn(self, exchange: Exchange, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, exchange: Exchange, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(lambda done: self._done(exchange, done))
+        return task
 
     def _done(self, exchange: Exchange, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
@@ -92,13 +96,47 @@ class Edge:
             )
             _respond(exchange, codec.encode_error(None, busy, request_id))
             return
-        self._waiting += 1
         request = to_request(exchange)
+        if router.named_service(request) in self._operations.awaited_services:
+            self._await(exchange, request, request_id)
+            return
+        self._waiting += 1
         # Lambda is the one REST service with dated paths; its operations share the control thread.
         is_control = exchange.target.startswith(b"/20")
         threads = self._control_thread if is_control else self._service_threads
         loop = asyncio.get_running_loop()
         threads.submit(self._serve, loop, exchange, request, request_id, is_control)
+
+    def _await(self, exchange: Exchange, request: HttpRequest, request_id: str) -> None:
+        """Runs an operation as a coroutine, until the client leaves: a long poll must not outlive it."""
+        if len(request.body) > MAX_AWAITED_BYTES:
+            error = _too_long(MAX_AWAITED_BYTES)
+            _respond(exchange, codec.encode_error(router.guess(request), error, request_id))
+            return
+        work = self._serve_awaited(exchange, request, request_id)
+        task = self._spawn(exchange, work)
+
+        def leave() -> None:
+            task.cancel()
+
+        exchange.on_disconnect = leave
+
+    async def _serve_awaited(
+        self, exchange: Exchange, request: HttpRequest, request_id: str
+    ) -> None:
+        target = None
+        try:
+            target = router.identify(request)
+            call = codec.decode(request, request_id, target)
+            call = replace(call, caller=refine(call.caller, self._look_up))
+            result = await self._operations.find_awaited(call)(call)
+            answer = codec.encode_result(target, result, request_id)
+        except AwsError as error:
+            answer = codec.encode_error(target or router.guess(request), error, request_id)
+        except Exception:
+            _log.exception("%s failed inside the platform", target)
+            answer = _internal_error(target, request_id)
+        _respond(exchange, answer)
 
     def _serve(
         self,
@@ -150,13 +188,16 @@ def _too_large(exchange: Exchange) -> HttpResponse:
     with suppress(AwsError):
         target = router.identify(to_request(exchange))
     operation = target.operation if target is not None else "requested"
-    error = ClientFault(
+    return codec.encode_error(target, _too_long(MAX_REQUEST_BYTES, operation), str(uuid.uuid4()))
+
+
+def _too_long(max_bytes: int, operation: str = "requested") -> ClientFault:
+    return ClientFault(
         "RequestEntityTooLargeException",
-        f"Request must be smaller than {MAX_REQUEST_BYTES} bytes for the {operation} operation",
+        f"Request must be smaller than {max_bytes} bytes for the {operation} operation",
         413,
         fields={"Type": "User"},
     )
-    return codec.encode_error(target, error, str(uuid.uuid4()))
 
 
 def _internal_error(target: router.Target | None, request_id: str) -> HttpResponse:

@@ -57,6 +57,7 @@ SERVICE_BY_QUERY_VERSION = MappingProxyType(
         "2010-05-08": "iam",
         "2010-03-31": "sns",
         "2010-08-01": "cloudwatch",
+        "2012-11-05": "sqs",
         "2010-05-15": "cloudformation",
     }
 )

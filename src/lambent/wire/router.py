@@ -7,7 +7,7 @@ request.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from lambent.model.http import HttpRequest
@@ -23,6 +23,7 @@ _HOST_SERVICE = re.compile(
     r"^(?:[a-z0-9.-]+\.)?([a-z0-9-]+)\.(?:[a-z]{2}-[a-z-]+-\d\.)?(?:amazonaws\.com|localhost)"
 )
 _VIRTUAL_BUCKET = re.compile(r"^(.+)\.s3[.-]")
+_HEAD_BYTES = 1024
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -81,6 +82,20 @@ def guess(request: HttpRequest) -> Target | None:
     if "query" in protocols and not headers.get("content-type", "").startswith("application/x-amz"):
         return Target(service, "", "query")
     return Target(service, "", protocols[0])
+
+
+def named_service(request: HttpRequest) -> str | None:
+    """The service ``request`` names, read off tables only: no model is loaded, so none may exist.
+
+    Of a form's body only the beginning is looked at, where every SDK puts ``Action`` and ``Version``.
+    """
+    wanted = request.headers.get("x-amz-target")
+    if wanted is not None:
+        return models.SERVICE_BY_TARGET_PREFIX.get(wanted.rpartition(".")[0])
+    scope = parse_scope(request)
+    if scope is not None:
+        return models.SERVICE_BY_SIGNING_NAME.get(scope.service, scope.service)
+    return _service_of_query(replace(request, body=request.body[:_HEAD_BYTES]))
 
 
 def _by_rpc_path(request: HttpRequest) -> Target:

@@ -1,6 +1,6 @@
 """An edge whose parts are small fakes."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -35,6 +35,7 @@ class Place:
         self.asked: list[tuple[str, str, str, str | None]] = []
         self.operations: dict[str, Callable[[Any, Call], Result]] = {}
         self.services: dict[str, Callable[[Any, Call], Result]] = {}
+        self.awaited: dict[str, Callable[[Any, Call], Awaitable[Result]]] = {}
         self.after: Callable[[], None] = lambda: None
         self.control_thread = ThreadPoolExecutor(1, "control")
         self.resets = 0
@@ -61,7 +62,7 @@ class Place:
             }
             self._edge = Edge(
                 InvokeRoute(frontend, self.look_up),
-                Operations(slices),
+                Operations(slices, {"sqs": (self.awaited, self)}),
                 Internal(lambda: {"status": "ok"}, self.reset, {"a" * 64: b"zip"}.get),
                 self.look_up,
                 self.control_thread,
