@@ -170,11 +170,41 @@ def test_an_initialisation_that_fails(
         assert answer.payload["errorType"] == error_type
         assert re.fullmatch(message, answer.payload["errorMessage"]), answer.payload
         assert answer.log.splitlines()[-1].startswith(f"REPORT RequestId: {answer.request_id}")
+        assert re.search(
+            r"INIT_REPORT Init Duration: .* ms\tPhase: invoke\tStatus: error", answer.log
+        )
     fixed = zip_of({"app.py": "def handler(event, context): return 'fine'"})
     function.client.update_function_configuration(FunctionName=function.name, Handler="app.handler")
     function.client.update_function_code(FunctionName=function.name, ZipFile=fixed)
     function.client.get_waiter("function_updated_v2").wait(FunctionName=function.name)
     assert function().payload == "fine"
+
+
+def test_an_initialisation_that_works_the_second_time(
+    deploy: Callable[..., Any], logs: Any
+) -> None:
+    """What fails at first is run again inside the invocation; no Init Duration then."""
+    function = deploy("""
+        import os, boto3
+        logs = boto3.client("logs")
+        try: logs.create_log_group(logGroupName="/once/" + os.environ["AWS_LAMBDA_FUNCTION_NAME"])
+        except logs.exceptions.ResourceAlreadyExistsException: pass
+        else: raise KeyError("the first time")
+        def handler(event, context): return "fine"
+    """)
+    try:
+        answer = function()
+    finally:
+        logs.delete_log_group(logGroupName=f"/once/{function.name}")
+    assert (answer.error, answer.payload) == (None, "fine")
+    report = (
+        r"INIT_REPORT Init Duration: [0-9.]+ ms\tPhase: init\tStatus: error\tError Type: KeyError"
+    )
+    assert len(re.findall(report, answer.log)) == 1
+    assert "Phase: invoke" not in answer.log
+    assert "\tInit Duration" not in answer.log
+    assert "REPORT" in function().log, "the environment lives on"
+    assert "INIT_" not in function().log
 
 
 def test_ends_between_answer_and_freeze(deploy: Callable[..., Any]) -> None:

@@ -53,12 +53,13 @@ class Pool(Generic[EnvironmentT, WaiterT]):
         self.finishing: set[EnvironmentT] = set()
         self.waiting: deque[WaiterT] = deque()
         self.starting = 0
+        self.retrying = 0
         self.retired = False
 
     @property
     def live(self) -> int:
         """Environments that exist or are on their way."""
-        return len(self.idle) + len(self.busy) + len(self.finishing) + self.starting
+        return len(self.idle) + len(self.busy) + len(self.finishing) + self.starting + self.retrying
 
     def request(self, waiter: WaiterT) -> list[Effect[EnvironmentT, WaiterT]]:
         """An event came."""
@@ -110,6 +111,19 @@ class Pool(Generic[EnvironmentT, WaiterT]):
         """An environment never became ready. Returns the event that is to hear of it, if any waits."""
         self.starting -= 1
         return self.waiting.popleft() if self.waiting else None
+
+    def retry(self) -> None:
+        """Initialisation is run again for the event that :meth:`failed` gave, and for no other."""
+        self.retrying += 1
+
+    def retried(self, environment: EnvironmentT) -> None:
+        """It worked: the environment is busy with that event."""
+        self.retrying -= 1
+        self.busy.add(environment)
+
+    def retry_failed(self) -> None:
+        """It did not: the event hears of it, and no other environment is tried."""
+        self.retrying -= 1
 
     def evict(self) -> list[Effect[EnvironmentT, WaiterT]]:
         """Gives up the environment idle for longest."""

@@ -2,8 +2,9 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
+from typing import Any
 
 from lambent.invoke.assignment import Deliver, Effect, Pool, Start, Stop
 from lambent.invoke.ports import Environment, Node
@@ -13,6 +14,8 @@ from lambent.model.invocation import EnvironmentSpec, Invocation, InvocationResu
 _PATIENCE_S = 0.025
 """POLICY: how long an event waits for an environment that has just answered, before another starts."""
 _SWEEP_S = 1.0
+_START_TRIES = 2
+"""POLICY: a start the host could not make is tried once more: whatever was killed meanwhile is back then."""
 
 
 @dataclass(eq=False, slots=True)
@@ -24,15 +27,20 @@ class Waiter:
 
 
 class _Watch:
-    """A pool's ear at the node."""
+    """A pool's ear at the node. ``waiter``: the event that initialisation is run again for, if it is."""
 
-    def __init__(self, placement: "Placement", key: str) -> None:
+    def __init__(self, placement: "Placement", key: str, waiter: Waiter | None = None) -> None:
         self._placement = placement
         self._key = key
+        self._waiter = waiter
         self.gone = False
 
     def on_ready(self, environment: Environment) -> None:
-        self._placement.environment_ready(self._key, environment)
+        waiter, self._waiter = self._waiter, None
+        if waiter is None:
+            self._placement.environment_ready(self._key, environment)
+        else:
+            self._placement.environment_retried(self._key, environment, waiter)
 
     def on_responded(self, environment: Environment) -> None:
         self._placement.environment_responded(self._key, environment)
@@ -42,7 +50,10 @@ class _Watch:
 
     def on_gone(self, environment: Environment) -> None:
         self.gone = True
-        self._placement.environment_gone(self._key, environment)
+        if self._waiter is None:
+            self._placement.environment_gone(self._key, environment)
+        else:
+            self._placement.retry_failed(self._key, environment, self._waiter)
 
 
 class Placement:
@@ -98,6 +109,12 @@ class Placement:
         pool = self._pools[key]
         self._execute(key, pool, pool.ready(environment))
 
+    def environment_retried(self, key: str, environment: Environment, waiter: Waiter) -> None:
+        """The second initialisation worked: its event goes on in the same environment."""
+        self._ready_once.add(environment)
+        self._pools[key].retried(environment)
+        self._deliver(environment, waiter)
+
     def environment_responded(self, key: str, environment: Environment) -> None:
         """An environment answered its event."""
         self._pools[key].responded(environment)
@@ -107,7 +124,7 @@ class Placement:
         self._pools[key].leaving(environment)
 
     def environment_gone(self, key: str, environment: Environment) -> None:
-        """An environment ended; one that was never ready takes a waiting event with it."""
+        """An environment ended. One that was never ready: a waiting event goes on to the next try."""
         self._live -= 1
         self._alive.discard(environment)
         pool = self._pools[key]
@@ -116,8 +133,19 @@ class Placement:
             self._execute(key, pool, pool.gone(environment))
         else:
             waiter = pool.failed()
-            if waiter is not None:
+            if waiter is not None and self._stopping:
                 _resolve(waiter, environment.refuse_invocation(waiter.invocation))
+            elif waiter is not None:
+                self._start_again(key, pool, environment, waiter)
+        self._forget_empty(key, pool)
+
+    def retry_failed(self, key: str, environment: Environment, waiter: Waiter) -> None:
+        """The second initialisation failed too: its event hears of it."""
+        self._live -= 1
+        self._alive.discard(environment)
+        pool = self._pools[key]
+        pool.retry_failed()
+        _resolve(waiter, environment.refuse_invocation(waiter.invocation))
         self._forget_empty(key, pool)
 
     # Effects
@@ -148,23 +176,62 @@ class Placement:
         if self._live >= self._max_environments:
             self._evict_one()
         self._live += 1
-        task = asyncio.get_running_loop().create_task(self._start_one(key, pool))
+        spec = self._specs[key]
+
+        def give_up(error: Exception) -> None:
+            waiter = pool.failed()
+            if waiter is not None:
+                _refuse(waiter, error)
+
+        start = self._start_one(
+            key, pool, lambda: _Watch(self, key), lambda w: self._node.start(spec, w), give_up
+        )
+        self._keep(start)
+
+    def _start_again(
+        self, key: str, pool: Pool[Environment, Waiter], failed: Environment, waiter: Waiter
+    ) -> None:
+        """AWS: an initialisation that failed is run again inside the invocation."""
+        pool.retry()
+        self._live += 1
+
+        def give_up(error: Exception) -> None:
+            pool.retry_failed()
+            _refuse(waiter, error)
+
+        start = self._start_one(
+            key, pool, lambda: _Watch(self, key, waiter), failed.start_again, give_up
+        )
+        self._keep(start)
+
+    def _keep(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _start_one(self, key: str, pool: Pool[Environment, Waiter]) -> None:
-        try:
-            watch = _Watch(self, key)
-            environment = await self._node.start(self._specs[key], watch)
+    async def _start_one(
+        self,
+        key: str,
+        pool: Pool[Environment, Waiter],
+        make_watch: Callable[[], _Watch],
+        start: Callable[[_Watch], Awaitable[Environment]],
+        give_up: Callable[[Exception], None],
+    ) -> None:
+        """Starts one environment; no event has gone anywhere yet, so another may be tried."""
+        for left in reversed(range(_START_TRIES)):
+            watch = make_watch()
+            try:
+                environment = await start(watch)
+            except Exception as error:
+                if left and not self._stopping:
+                    continue
+                self._live -= 1
+                give_up(error)
+                self._forget_empty(key, pool)
+                return
             if not watch.gone:
                 self._alive.add(environment)
-        except Exception as error:
-            self._live -= 1
-            waiter = pool.failed()
-            if waiter is not None and not waiter.result.done():
-                fault = PlatformFault(f"No execution environment could be started: {error}")
-                waiter.result.set_exception(fault)
-            self._forget_empty(key, pool)
+            return
 
     def _evict_one(self) -> None:
         """Stops the environment that has been idle for longest, of whatever version."""
@@ -207,7 +274,7 @@ class Placement:
         return {
             "idle": sum(len(p.idle) for p in pools),
             "busy": sum(len(p.busy) + len(p.finishing) for p in pools),
-            "starting": sum(p.starting for p in pools),
+            "starting": sum(p.starting + p.retrying for p in pools),
         }
 
     async def close(self, deadline_s: float) -> None:
@@ -221,6 +288,13 @@ class Placement:
             for environment in tuple(self._alive):
                 environment.stop()
             await asyncio.sleep(0.005)
+
+
+def _refuse(waiter: Waiter, error: Exception) -> None:
+    """Tells an event that the host could not make an environment for it."""
+    if not waiter.result.done():
+        fault = PlatformFault(f"No execution environment could be started: {error}")
+        waiter.result.set_exception(fault)
 
 
 def _resolve(waiter: Waiter, result: InvocationResult) -> None:

@@ -11,7 +11,7 @@ from lambent.http1.server import HttpServer
 from lambent.model.invocation import EnvironmentSpec
 from lambent.node.environ import build_environ
 from lambent.node.environment import Environment, Watcher
-from lambent.node.environment_log import LogSink, open_log
+from lambent.node.environment_log import EnvironmentLog, LogSink, Phase, open_log
 from lambent.node.runtimes import RUNTIME_NAMES, Interpreter, choose_interpreter
 from lambent.node.sandbox.contract import Backend, Launch
 
@@ -50,30 +50,44 @@ class Node:
 
         Raises SandboxError when the host could not make it; nothing is left then.
         """
+        log = open_log(spec, self._log, _log_stream(spec.version))
+        return await self._start(spec, log, "init", watcher)
+
+    async def _start(
+        self, spec: EnvironmentSpec, log: EnvironmentLog, phase: Phase, watcher: Watcher
+    ) -> Environment:
+        """An environment in its Init phase, or with the log of one that failed inside the invocation."""
         born_s = time.monotonic()
-        stream = _log_stream(spec.version)
-        credentials = self._credentials.mint(spec, stream[-32:])
-        launch = Launch(spec, build_environ(spec, stream, credentials))
-        choice = choose_interpreter(spec.runtime, self._interpreters)
         now_ms = time.time_ns() // 1_000_000
-        log = open_log(spec, self._log, stream)
-        log.init_start(now_ms, f"python:{choice.interpreter.version}")
-        if choice.notice:
-            log.notice(now_ms, choice.notice)
-        log.forget_tail()
+        credentials = self._credentials.mint(spec, log.stream[-32:])
+        launch = Launch(spec, build_environ(spec, log.stream, credentials))
         try:
             sandbox = await self._backend.start(launch)
         except BaseException:
             self._credentials.revoke(credentials)
             raise
+        self._log_start(spec, log, phase, now_ms)
         revoke = partial(self._credentials.revoke, credentials)
-        environment = Environment(spec, sandbox, log, watcher, born_s, revoke)
+        again = partial(self._start, spec, log, "invoke")
+        environment = Environment(
+            spec, sandbox, log, watcher, born_s, revoke, phase=phase, again=again
+        )
         try:
             await environment.open(self._edge)
         except (OSError, ValueError):
             # Out of descriptors, or the child died meanwhile: it ends like any other, and tells its watcher.
             environment.stop()
         return environment
+
+    def _log_start(
+        self, spec: EnvironmentSpec, log: EnvironmentLog, phase: Phase, now_ms: int
+    ) -> None:
+        choice = choose_interpreter(spec.runtime, self._interpreters)
+        log.init_start(now_ms, f"python:{choice.interpreter.version}", phase)
+        if choice.notice and phase == "init":
+            log.notice(now_ms, choice.notice)
+        if phase == "init":
+            log.forget_tail()
 
     def describe(self) -> Mapping[str, Any]:
         """The sandbox in use, and what each runtime runs under (``exact``: as asked), for health."""

@@ -3,13 +3,15 @@
 Contract:
 1. One event at a time. ``invoke`` is legal in READY only and resolves exactly once, whatever happens.
 2. Between ``/next`` and the next event the sandbox is frozen.
-3. After a timeout, an exit or a failed initialisation the environment is stopped, never reused.
+3. After a timeout, an exit or a failed initialisation the environment is stopped, never reused. Initialisation is
+   then run again in another one (:meth:`Environment.start_again`), which goes on with the same log.
 4. ``stop`` is final; ``on_gone`` is called once, after the sandbox gave everything back.
 """
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Protocol
 
 from lambent.http1.bounds import MAX_HEAD_BYTES, Bounds
@@ -18,7 +20,7 @@ from lambent.http1.server import HttpServer
 from lambent.model.invocation import EnvironmentSpec, Invocation, InvocationResult
 from lambent.node import outcomes
 from lambent.node.capture import Capture
-from lambent.node.environment_log import Ending, EnvironmentLog, error_only
+from lambent.node.environment_log import Ending, EnvironmentLog, Phase, error_only
 from lambent.node.lifecycle import Event, InvalidStateTransitionError, State, move
 from lambent.node.outcomes import MAX_RESPONSE_BYTES, Failure
 from lambent.node.runtime_api import endpoints
@@ -26,7 +28,9 @@ from lambent.node.sandbox.contract import ExitStatus, Sandbox
 from lambent.observe import report
 
 INIT_DEADLINE_S = 10.0
-"""AWS: the Init phase is limited to 10 seconds."""
+"""AWS: the Init phase is limited to 10 seconds. Source: "Lambda execution environment lifecycle"."""
+_LAST_WORDS_S = 0.5
+"""POLICY: a runtime that told its initialisation's error has this long to end by itself."""
 _MIB = 1024 * 1024
 _API_HEAD_BYTES = _MIB + MAX_HEAD_BYTES
 """The runtime client sends an exception's X-Ray cause, up to 1 MiB, in a header."""
@@ -60,9 +64,15 @@ class Environment:
         watcher: Watcher,
         born_s: float,
         on_close: Callable[[], None],
+        *,
+        phase: Phase = "init",
+        again: "Callable[[Watcher], Awaitable[Environment]] | None" = None,
     ) -> None:
         self.spec = spec
         self._on_close = on_close
+        self._again = again
+        self._phase: Phase = phase
+        self._is_retry = phase == "invoke"
         self.state = State.INIT
         self.request_id: bytes | None = None
         self.past_request_id: bytes | None = None
@@ -77,7 +87,7 @@ class Environment:
         self._started_s = 0.0
         self._waiting: Exchange | None = None
         self._failure: Failure | None = None
-        self._init_error: tuple[str, bytes] | None = None
+        self._init_failure: Callable[[str], Failure] | None = None
         self._edge: HttpServer | None = None
         self._inside: asyncio.Server | None = None
         self._gone = False
@@ -85,7 +95,10 @@ class Environment:
         self._loop = loop
         self._capture = Capture(sandbox.stdout_fd, sandbox.telemetry_fd, log.write, log.levels)
         self._api = HttpServer(self._serve, MAX_RESPONSE_BYTES, discard_oversize=True)
-        self._deadline = loop.call_later(INIT_DEADLINE_S, self._on_deadline)
+        limit_s = INIT_DEADLINE_S
+        if self._is_retry:
+            limit_s = spec.timeout_s - (time.monotonic() - born_s)
+        self._deadline = loop.call_later(limit_s, self._on_deadline)
         sandbox.exited.add_done_callback(self._on_exit)
 
     async def open(self, edge: HttpServer) -> None:
@@ -113,16 +126,21 @@ class Environment:
         self._answer = self._loop.create_future()
         self._invocation = invocation
         self.request_id = invocation.request_id.encode()
-        self._log.forget_tail()
+        self._started_s = time.monotonic()
+        left_s: float = self.spec.timeout_s
+        if self._is_retry:
+            # AWS: what both initialisations wrote is in this invocation's tail, the second one's time in its own.
+            self._is_retry = False
+            left_s -= self._started_s - self._born_s
+            self._started_s = self._born_s
+        else:
+            self._log.forget_tail()
         self._capture.begin()
         now_ms = time.time_ns() // 1_000_000
         self._log.start(now_ms, invocation.request_id)
-        self._started_s = time.monotonic()
-        timeout_s = self.spec.timeout_s
-        self._deadline = self._loop.call_later(timeout_s, self._on_deadline)
-        waiting.respond_raw(
-            200, _event_head(invocation, now_ms + timeout_s * 1000), invocation.payload
-        )
+        self._deadline = self._loop.call_later(left_s, self._on_deadline)
+        head = _event_head(invocation, now_ms + int(left_s * 1000))
+        waiting.respond_raw(200, head, invocation.payload)
         self._sandbox.thaw()
         return self._answer
 
@@ -167,8 +185,11 @@ class Environment:
         self.state = move(self.state, Event.NEXT)
         self._deadline.cancel()
         if self._init_ms is None and self.past_request_id is None:
-            self._init_ms = (time.monotonic() - self._born_s) * 1000
-            self._log.init_done(time.time_ns() // 1_000_000, self._init_ms)
+            init_ms = (time.monotonic() - self._born_s) * 1000
+            self._log.init_done(time.time_ns() // 1_000_000, init_ms, self._phase)
+            if self._phase == "init":
+                # AWS: a second initialisation is part of Duration. Source: recorded REPORT lines.
+                self._init_ms = init_ms
         self._waiting = exchange
         exchange.on_disconnect = self._on_hang_up
         self.idle_since_s = time.monotonic()
@@ -203,7 +224,10 @@ class Environment:
     def on_init_error(self, exchange: Exchange, error_type: str) -> None:
         """Initialisation failed: the handler cannot be loaded."""
         self.state = move(self.state, Event.INIT_ERROR)
-        self._init_error = (error_type, _error_payload(exchange, error_type))
+        failure = Failure(error_type, "", body=_error_payload(exchange, error_type))
+        self._init_failure = lambda _: failure
+        self._deadline.cancel()
+        self._deadline = self._loop.call_later(_LAST_WORDS_S, self._on_deadline)
         endpoints.accept(exchange)
 
     # Ends
@@ -217,33 +241,41 @@ class Environment:
     def _on_deadline(self) -> None:
         """The timeout of the invocation, or of the initialisation."""
         invocation = self._invocation
+        now_ms = time.time_ns() // 1_000_000
         if invocation is not None:
-            now_ms = time.time_ns() // 1_000_000
-            timeout_s = float(self.spec.timeout_s)
-            message = report.timed_out_message(invocation.request_id, timeout_s, now_ms)
-            line = report.timed_out(invocation.request_id, timeout_s, now_ms).decode()
-            self._failure = outcomes.timed_out(message, line)
+            self._failure = self._timed_out(now_ms, invocation.request_id)
             self._finish(self._failure.payload(), "Unhandled", "timeout", None)
+        elif self.state is State.INIT and self._phase == "invoke":
+            self._init_failure = partial(self._timed_out, now_ms)
         elif self.state is State.INIT:
-            self._failure = outcomes.init_timed_out("", INIT_DEADLINE_S)
+            self._init_failure = partial(outcomes.init_timed_out, deadline_s=INIT_DEADLINE_S)
         self.stop()
+
+    def _timed_out(self, now_ms: int, request_id: str) -> Failure:
+        timeout_s = float(self.spec.timeout_s)
+        message = report.timed_out_message(request_id, timeout_s, now_ms)
+        return outcomes.timed_out(message, report.timed_out(request_id, timeout_s, now_ms).decode())
 
     def _on_exit(self, exited: "asyncio.Future[ExitStatus]") -> None:
         """The runtime process is gone, for whatever reason."""
         how = exited.result()
         self._deadline.cancel()
         self._capture.finish()
+        describe_failure = partial(
+            outcomes.exited,
+            how=how.describe(),
+            clean=not how.signal and not how.code,
+            out_of_memory=self._sandbox.oom_killed(),
+        )
         if self._invocation is not None:
-            clean = not how.signal and not how.code
-            failure = outcomes.exited(
-                self._invocation.request_id, how.describe(), clean, self._sandbox.oom_killed()
-            )
-            self._failure = failure
+            self._failure = failure = describe_failure(self._invocation.request_id)
             self._finish(failure.payload(), "Unhandled", failure.status, failure.error_type)
-        elif self._failure is None and self.state in (State.INIT, State.FAILED):
-            self._failure = outcomes.exited(
-                "", how.describe(), not how.signal and not how.code, self._sandbox.oom_killed()
-            )
+        elif self.state is State.INIT:
+            self._init_failure = describe_failure
+        if self._init_failure is not None:
+            init_ms = (time.monotonic() - self._born_s) * 1000
+            now_ms = time.time_ns() // 1_000_000
+            self._log.init_failed(now_ms, init_ms, self._init_failure(""), self._phase)
         self._capture.close()
         self.state = State.STOPPED
         self._gone = True
@@ -264,26 +296,25 @@ class Environment:
             self._deadline.cancel()
             self._sandbox.kill()
 
-    def init_failure(self, request_id: str) -> tuple[Failure, bytes]:
-        """Why it never became ready: the failure and the payload for the invocation that waited."""
-        if self._init_error is not None:
-            error_type, payload = self._init_error
-            return Failure(error_type, "", "error"), payload
-        failure = self._failure or outcomes.exited(request_id, "exit status 1", False, False)
-        message = failure.message.replace("RequestId:  ", f"RequestId: {request_id} ")
-        failure = Failure(failure.error_type, message, failure.status, f"{message}\n")
-        return failure, failure.payload()
+    async def start_again(self, watcher: Watcher) -> "Environment":
+        """Initialisation failed: the environment in which it is run once more, inside the invocation.
+
+        Raises SandboxError when the host could not make it. AWS does it in the same sandbox, emptied.
+        """
+        assert self._again is not None  # noqa: S101 - given by the node
+        return await self._again(watcher)
 
     def refuse_invocation(self, invocation: Invocation) -> InvocationResult:
         """Answers an invocation whose environment failed to initialise, with its log lines."""
-        failure, payload = self.init_failure(invocation.request_id)
+        describe = self._init_failure or partial(
+            outcomes.exited, how="exit status 1", clean=False, out_of_memory=False
+        )
+        failure = describe(invocation.request_id)
         now_ms = time.time_ns() // 1_000_000
-        init_ms = (time.monotonic() - self._born_s) * 1000
-        self._log.init_failed(now_ms, init_ms, failure)
         self._log.start(now_ms, invocation.request_id)
         ending = Ending(
             invocation.request_id,
-            duration_ms=init_ms,
+            duration_ms=(time.monotonic() - self._born_s) * 1000,
             max_memory_mib=-(-self._sandbox.memory_peak_bytes() // _MIB),
             init_ms=None,
             status=failure.status,
@@ -293,7 +324,7 @@ class Environment:
             failure=failure,
         )
         self._log.end(now_ms, ending)
-        return InvocationResult(payload, self.spec.version, "Unhandled", self._log.tail())
+        return InvocationResult(failure.payload(), self.spec.version, "Unhandled", self._log.tail())
 
 
 def _error_payload(exchange: Exchange, error_type: str) -> bytes:

@@ -3,7 +3,7 @@
 The format is chosen once for each environment, by :func:`open_log`: lines of text, or JSON records.
 """
 
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from lambent.model.invocation import EnvironmentSpec
 from lambent.node.outcomes import Failure
@@ -12,6 +12,9 @@ from lambent.observe.log_levels import RANKS, LevelFilter
 
 _TAIL_BYTES = 4096
 _TAIL_EVENTS = 512
+
+Phase = Literal["init", "invoke"]
+"""Where initialisation runs: ahead of the first event or, after that failed, inside its invocation."""
 
 
 class LogSink(Protocol):
@@ -51,14 +54,14 @@ class EnvironmentLog:
     def __init__(self, spec: EnvironmentSpec, sink: LogSink, stream: str) -> None:
         self._spec = spec
         self._sink = sink
-        self._stream = stream
+        self.stream = stream
         self._tail: list[bytes] = []
 
     def write(self, timestamp_ms: int, message: bytes) -> None:
         """One event, as it is."""
         spec = self._spec
         self._sink.append(
-            spec.account_id, spec.region, spec.log_group, self._stream, timestamp_ms, message
+            spec.account_id, spec.region, spec.log_group, self.stream, timestamp_ms, message
         )
         self._tail.append(message if message.endswith(b"\n") else message + b"\n")
         if len(self._tail) > _TAIL_EVENTS:
@@ -76,17 +79,19 @@ class EnvironmentLog:
         """The platform has something to say."""
         self.write(now_ms, f"[lambent] {message}\n".encode())
 
-    def init_start(self, now_ms: int, runtime_version: str) -> None:
-        """The environment is about to be made."""
-        self.write(now_ms, report.init_start(runtime_version))
+    def init_start(self, now_ms: int, runtime_version: str, phase: Phase) -> None:
+        """The environment is being made. AWS: text does not say so a second time."""
+        if phase == "init":
+            self.write(now_ms, report.init_start(runtime_version))
 
-    def init_done(self, now_ms: int, init_ms: float) -> None:
+    def init_done(self, now_ms: int, init_ms: float, phase: Phase) -> None:
         """The runtime asks for its first event. AWS: text says nothing of it."""
 
-    def init_failed(self, now_ms: int, init_ms: float, failure: Failure) -> None:
+    def init_failed(self, now_ms: int, init_ms: float, failure: Failure, phase: Phase) -> None:
         """Initialisation failed or overran."""
         status, error_type = failure.status, error_only(failure)
-        self.write(now_ms, report.init_report(init_ms, status=status, error_type=error_type))
+        line = report.init_report(init_ms, phase=phase, status=status, error_type=error_type)
+        self.write(now_ms, line)
 
     def start(self, now_ms: int, request_id: str) -> None:
         """An invocation begins."""
@@ -127,26 +132,34 @@ class JsonEnvironmentLog(EnvironmentLog):
     def notice(self, now_ms: int, message: str) -> None:
         self._record(now_ms, report_json.notice(now_ms, message))
 
-    def init_start(self, now_ms: int, runtime_version: str) -> None:
+    def init_start(self, now_ms: int, runtime_version: str, phase: Phase) -> None:
         record = report_json.init_start(
             now_ms,
             runtime_version=runtime_version,
             function_name=self._spec.function_name,
             function_version=self._spec.version,
-            instance_id=self._stream[-32:],
+            instance_id=self.stream[-32:],
             memory_mib=self._spec.memory_mib,
+            phase=phase,
         )
         self._record(now_ms, record)
 
-    def init_done(self, now_ms: int, init_ms: float) -> None:
-        self._record(now_ms, report_json.init_runtime_done(now_ms))
-        self._record(now_ms, report_json.init_report(now_ms, init_ms))
+    def init_done(self, now_ms: int, init_ms: float, phase: Phase) -> None:
+        self._init_ended(now_ms, init_ms, phase, "success", None)
 
-    def init_failed(self, now_ms: int, init_ms: float, failure: Failure) -> None:
-        status, error_type = failure.status, error_only(failure)
-        done = report_json.init_runtime_done(now_ms, status=status, error_type=error_type)
+    def init_failed(self, now_ms: int, init_ms: float, failure: Failure, phase: Phase) -> None:
+        self._init_ended(now_ms, init_ms, phase, failure.status, error_only(failure))
+
+    def _init_ended(
+        self, now_ms: int, init_ms: float, phase: Phase, status: str, error_type: str | None
+    ) -> None:
+        done = report_json.init_runtime_done(
+            now_ms, phase=phase, status=status, error_type=error_type
+        )
         self._record(now_ms, done)
-        reported = report_json.init_report(now_ms, init_ms, status=status, error_type=error_type)
+        reported = report_json.init_report(
+            now_ms, init_ms, phase=phase, status=status, error_type=error_type
+        )
         self._record(now_ms, reported)
 
     def start(self, now_ms: int, request_id: str) -> None:

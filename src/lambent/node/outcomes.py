@@ -12,15 +12,21 @@ MAX_RESPONSE_BYTES = 6 * 1024 * 1024 + 100
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """``error_type`` for REPORT and the payload; ``log_line`` what the function's log shows."""
+    """``error_type`` for REPORT and the payload; ``log_line`` what the function's log shows.
+
+    ``body``: what the runtime itself had to say, which is the payload then.
+    """
 
     error_type: str
     message: str
     status: str = "error"
     log_line: str = ""
+    body: bytes = b""
 
     def payload(self) -> bytes:
         """The JSON document the caller gets."""
+        if self.body:
+            return self.body
         document = {"errorType": self.error_type, "errorMessage": self.message}
         return json.dumps(document, separators=(",", ":")).encode()
 

@@ -14,7 +14,6 @@ from typing import Any, Final, NamedTuple
 from lambent.observe.log_levels import RANKS
 
 _MIB: Final = 1024 * 1024
-_INIT: Final = {"initializationType": "on-demand", "phase": "init"}
 
 
 class Record(NamedTuple):
@@ -32,10 +31,14 @@ def init_start(
     function_version: str,
     instance_id: str,
     memory_mib: int,
+    phase: str = "init",
 ) -> Record:
-    """``platform.initStart``; INFO, because the runtime's version is known."""
+    """``platform.initStart``; INFO, because the runtime's version is known.
+
+    ``phase`` is ``init``, or ``invoke`` when it is run again inside the first invocation; so below.
+    """
     record = {
-        **_INIT,
+        **_init(phase),
         "runtimeVersion": runtime_version,
         "functionName": function_name,
         "functionVersion": function_version,
@@ -46,19 +49,24 @@ def init_start(
 
 
 def init_runtime_done(
-    at_ms: int, *, status: str = "success", error_type: str | None = None
+    at_ms: int, *, phase: str = "init", status: str = "success", error_type: str | None = None
 ) -> Record:
     """``platform.initRuntimeDone``."""
-    record = {**_INIT, **_outcome(status, error_type)}
+    record = {**_init(phase), **_outcome(status, error_type)}
     return _record(_level("DEBUG", status), at_ms, "platform.initRuntimeDone", record)
 
 
 def init_report(
-    at_ms: int, init_ms: float, *, status: str = "success", error_type: str | None = None
+    at_ms: int,
+    init_ms: float,
+    *,
+    phase: str = "init",
+    status: str = "success",
+    error_type: str | None = None,
 ) -> Record:
     """``platform.initReport``. AWS: DEBUG for an environment started on demand."""
     metrics = {"durationMs": round(init_ms, 3)}
-    record = {**_INIT, **_outcome(status, error_type), "metrics": metrics}
+    record = {**_init(phase), **_outcome(status, error_type), "metrics": metrics}
     return _record(_level("DEBUG", status), at_ms, "platform.initReport", record)
 
 
@@ -119,6 +127,10 @@ def billed_ms(duration_ms: float, init_ms: float | None = None) -> int:
     """Duration plus initialisation, rounded up to 1 ms from the thousandths that are shown."""
     thousandths = round(duration_ms * 1000) + round((init_ms or 0.0) * 1000)
     return -(-thousandths // 1000)
+
+
+def _init(phase: str) -> dict[str, str]:
+    return {"initializationType": "on-demand", "phase": phase}
 
 
 def _outcome(status: str, error_type: str | None) -> dict[str, str]:

@@ -57,6 +57,7 @@ class FakeEnvironment:
     idle_since_s: float = 0.0
     state: str = "init"
     invocation: Invocation | None = None
+    node: "FakeNode | None" = None
     served: list[bytes] = field(default_factory=list)
     _answer: "asyncio.Future[InvocationResult] | None" = None
 
@@ -92,6 +93,11 @@ class FakeEnvironment:
     def refuse_invocation(self, invocation: Invocation) -> InvocationResult:  # noqa: ARG002
         return InvocationResult(b'"init failed"', self.spec.version, "Unhandled")
 
+    async def start_again(self, watcher: Watcher) -> Environment:
+        if self.node is None:
+            raise AssertionError("there is no node to start another one")
+        return await self.node.start(self.spec, watcher)
+
     def hang_up(self) -> None:
         """The runtime leaves while it waits for an event; its end follows with :meth:`end`."""
         self.state = "stopping"
@@ -119,10 +125,11 @@ class FakeStart:
     spec: EnvironmentSpec
     watcher: Watcher
     made: "asyncio.Future[Environment]"
+    node: "FakeNode | None" = None
 
     def make(self) -> FakeEnvironment:
         """It worked: the environment, not ready yet."""
-        environment = FakeEnvironment(self.spec, self.watcher)
+        environment = FakeEnvironment(self.spec, self.watcher, node=self.node)
         self.made.set_result(environment)
         return environment
 
@@ -140,7 +147,7 @@ class FakeNode:
         self._automatic = automatic
 
     async def start(self, spec: EnvironmentSpec, watcher: Watcher) -> Environment:
-        start = FakeStart(spec, watcher, asyncio.get_running_loop().create_future())
+        start = FakeStart(spec, watcher, asyncio.get_running_loop().create_future(), self)
         self.starts.append(start)
         if self._automatic:
             environment = start.make()

@@ -16,6 +16,7 @@ class PoolRules(RuleBasedStateMachine):
         super().__init__()
         self.pool: Pool[int, str] = Pool()
         self.made = self.asked = self.starting = 0
+        self.retrying: list[str] = []
         self.idle: list[int] = []
         self.working: dict[int, str] = {}
         self.finishing: set[int] = set()
@@ -64,6 +65,24 @@ class PoolRules(RuleBasedStateMachine):
         self.starting -= 1
         told = self.pool.failed()
         assert told == (self.waiting.pop(0) if self.waiting else None)
+        if told is not None:
+            self.retrying.append(told)
+            self.pool.retry()
+
+    @precondition(lambda self: self.retrying)
+    @rule()
+    def retry_succeeds(self) -> None:
+        """Initialisation worked inside the invocation: that environment has that event."""
+        self.made += 1
+        self.working[self.made] = self.retrying.pop(0)
+        self.pool.retried(self.made)
+
+    @precondition(lambda self: self.retrying)
+    @rule()
+    def retry_fails(self) -> None:
+        """It failed again: the event is answered, nothing else changes."""
+        self.retrying.pop(0)
+        self.pool.retry_failed()
 
     @precondition(lambda self: self.working)
     @rule(data=st.data())
@@ -151,7 +170,7 @@ class PoolRules(RuleBasedStateMachine):
         assert list(pool.waiting) == self.waiting
         assert pool.starting == self.starting
         everyone = len(self.idle) + len(self.working) + len(self.ending) + len(self.finishing)
-        assert pool.live == everyone + self.starting
+        assert pool.live == everyone + self.starting + len(self.retrying)
         assert not (self.idle and self.waiting), "nobody waits beside an idle environment"
         assert not (self.retired and self.idle), "a retired version keeps nothing idle"
 

@@ -60,12 +60,14 @@ async def test_two_versions_never_share() -> None:
 
 @on_loop
 async def test_a_failing_start_reaches_exactly_one_waiter() -> None:
-    """Of three events waiting for three starts, one hears of the start that failed; two are served."""
+    """Of three events waiting for three starts, one hears of the start that failed twice; two are served."""
     node = FakeNode()
     placement = Placement(node, 1000, 300)
     answers = [placement.invoke(make_invocation()) for _ in range(3)]
     await turns()
     node.starts[1].fail(OSError("no memory"))
+    await turns()
+    node.starts[3].fail(OSError("no memory still"))
     for start in (node.starts[0], node.starts[2]):
         environment = start.make()
         await turns()
@@ -74,13 +76,73 @@ async def test_a_failing_start_reaches_exactly_one_waiter() -> None:
     results = await asyncio.gather(*answers, return_exceptions=True)
     faults = [r for r in results if isinstance(r, PlatformFault)]
     assert len(faults) == 1
-    assert "no memory" in faults[0].message
-    assert len(node.starts) == 3
+    assert "no memory still" in faults[0].message
+    assert len(node.starts) == 4
+
+
+@on_loop
+async def test_a_start_that_fails_once_costs_no_event() -> None:
+    """Nothing was handed over yet, so another environment is tried, and nobody hears of it."""
+    node = FakeNode()
+    placement = Placement(node, 1000, 300)
+    answer = placement.invoke(make_invocation(payload=b"1"))
+    await turns()
+    node.starts[0].fail(OSError("the zygote ended"))
+    await turns()
+    environment = node.starts[1].make()
+    await turns()
+    environment.become_ready()
+    environment.respond()
+    assert (await answer).payload == b"1"
+    assert (len(node.starts), placement._live) == (2, 1)
+
+
+@on_loop
+async def test_a_failed_initialisation_is_run_again_for_its_event() -> None:
+    """The event that waited goes to the second environment, which serves others after it."""
+    node = FakeNode()
+    placement = Placement(node, 1000, 300)
+    answer = placement.invoke(make_invocation(payload=b"1"))
+    await turns()
+    failing = node.starts[0].make()
+    await turns()
+    failing.end()
+    await turns()
+    assert placement.counts() == {"idle": 0, "busy": 0, "starting": 1}
+    environment = node.starts[1].make()
+    await turns()
+    environment.become_ready()
+    environment.respond()
+    assert (await answer).payload == b"1"
+    environment.become_ready()
+    placement.invoke(make_invocation(payload=b"2"))
+    environment.respond()
+    assert environment.served == [b"1", b"2"]
+    assert (len(node.starts), placement._live) == (2, 1)
+
+
+@on_loop
+async def test_nothing_is_run_again_for_nobody() -> None:
+    """An initialisation that fails when no event waits for it any more is the end of it."""
+    node = FakeNode()
+    placement = Placement(node, 1000, 300)
+    answers = [placement.invoke(make_invocation()) for _ in range(2)]
+    await turns()
+    working, failing = (start.make() for start in node.starts)
+    await turns()
+    for _ in range(2):
+        working.become_ready()
+        working.respond()
+    working.become_ready()
+    await asyncio.gather(*answers)
+    failing.end()
+    await turns()
+    assert (len(node.starts), placement._live) == (2, 1)
 
 
 @on_loop
 async def test_a_failed_initialisation_reaches_exactly_one_waiter() -> None:
-    """An environment that ends before it was ready answers one event with its failure, not the other."""
+    """When it fails a second time one event hears of it, not the other, and nothing more is tried."""
     node = FakeNode()
     placement = Placement(node, 1000, 300)
     first, second = (placement.invoke(make_invocation(payload=p)) for p in (b"1", b"2"))
@@ -88,8 +150,14 @@ async def test_a_failed_initialisation_reaches_exactly_one_waiter() -> None:
     failing, working = (start.make() for start in node.starts)
     await turns()
     failing.end()
+    await turns()
+    again = node.starts[2].make()
+    await turns()
+    assert not first.done()
+    again.end()
     assert (await first).function_error == "Unhandled"
     assert not second.done()
+    assert len(node.starts) == 3
     working.become_ready()
     working.respond()
     assert (await second).payload == b"2"
@@ -105,6 +173,8 @@ async def test_everything_is_forgotten_after_the_last_environment() -> None:
         answer = placement.invoke(make_invocation(make_spec(version=str(number))))
         await turns()
         if number % 2:
+            node.starts[-1].fail(OSError("no"))
+            await turns()
             node.starts[-1].fail(OSError("no"))
             with pytest.raises(PlatformFault):
                 await answer
@@ -280,8 +350,10 @@ async def test_an_environment_may_be_gone_before_its_start_returns() -> None:
     answer = placement.invoke(make_invocation())
     await turns()
     start = node.starts[0]
-    FakeEnvironment(start.spec, start.watcher).end()
+    FakeEnvironment(start.spec, start.watcher, node=node).end()
     start.make()
+    await turns()
+    node.starts[1].make().end()
     assert (await answer).function_error == "Unhandled"
     await turns()
     assert placement._live == 0

@@ -10,7 +10,7 @@ import pytest
 from lambent.http1.server import HttpServer
 from lambent.model.invocation import InvocationResult
 from lambent.node.environment import Environment
-from lambent.node.environment_log import open_log
+from lambent.node.environment_log import Phase, open_log
 from lambent.node.sandbox.contract import Launch
 from lambent.testing.host import open_descriptors
 from lambent.testing.loop import until
@@ -21,7 +21,9 @@ from lambent.testing.sandbox import FakeSandbox, Script
 class Life:
     """One environment from its making to its end. Is its watcher and its log."""
 
-    def __init__(self, script: Script, *, has_endpoint: bool = False, **spec: Any) -> None:
+    def __init__(
+        self, script: Script, *, has_endpoint: bool = False, phase: Phase = "init", **spec: Any
+    ) -> None:
         self.descriptors = open_descriptors()
         self.told: list[str] = []
         self.lines: list[bytes] = []
@@ -31,7 +33,7 @@ class Life:
         self.closed: list[str] = []
         self.environment = Environment(
             self.spec, self.sandbox, open_log(self.spec, self, "stream"), self, time.monotonic(),
-            lambda: self.closed.append("revoked"),
+            lambda: self.closed.append("revoked"), phase=phase,
         )  # fmt: skip
 
     async def open(self) -> "Life":

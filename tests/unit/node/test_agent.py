@@ -56,7 +56,7 @@ async def test_credentials_live_as_long_as_their_environment() -> None:
     assert (environ["AWS_ACCESS_KEY_ID"], around.live) == ("K1", {"K1"})
     with pytest.raises(Exception, match="no script"):
         await placement.invoke(make_invocation(make_spec(handler="other", key="other")))
-    assert (around.live, around.minted) == ({"K1"}, 2)
+    assert (around.live, around.minted) == ({"K1"}, 3)
     await placement.close(5)
     assert not around.live
 
@@ -162,3 +162,35 @@ async def test_the_strongest_sandbox_that_works_is_taken(
     assert backend is (namespaces if expected == "namespaces" else process)
     assert (notice is not None) == (choice == "auto" and expected == "process")
     assert notice is None or "no unshare" in notice
+
+
+@on_loop
+async def test_initialisation_is_run_again_inside_the_invocation() -> None:
+    """What fails once costs time only: one stream, INIT_START once, an INIT_REPORT, new credentials."""
+    lives = 0
+
+    async def second_time(runtime: FakeRuntime) -> None:
+        nonlocal lives
+        lives += 1
+        if lives == 1:
+            await runtime.client.init_error(b"{}", "Runtime.ImportModuleError")
+            return
+        await echo(runtime)
+
+    before = open_descriptors()
+    around, backend = Around(), FakeBackend({"app.handler": second_time})
+    placement = Placement(make_node(backend, around), 10, 300)
+    result = await placement.invoke(make_invocation(request_id="r"))
+    assert (result.payload, result.function_error) == (b"{}", None)
+    assert len({stream for stream, _ in around.lines}) == 1
+    words = [line.split(b" ")[0] for _, line in around.lines]
+    assert words == [b"INIT_START", b"INIT_REPORT", b"START", b"END", b"REPORT"]
+    line = around.lines[1][1]
+    assert line.endswith(b"\tPhase: init\tStatus: error\tError Type: Runtime.ImportModuleError\n")
+    assert b"Init Duration" not in around.lines[-1][1]
+    assert result.log_tail.startswith(b"INIT_REPORT")
+    assert around.live == {"K2"}
+    assert (await placement.invoke(make_invocation())).payload == b"{}"
+    await placement.close(5)
+    assert not around.live
+    await until(lambda: open_descriptors() == before)

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -194,6 +195,94 @@ async def test_an_init_that_takes_too_long_is_ended(live: Live) -> None:
         "Sandbox.Timedout", "RequestId: r Error: Init timed out after 10.00 seconds",
     )  # fmt: skip
     assert b"Status: timeout" in life.lines[-1]
+
+
+@on_loop
+async def test_a_runtime_that_stays_after_its_init_error_is_ended(
+    live: Live, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One that told its error and lives on is killed long before the Init phase is over."""
+    monkeypatch.setattr("lambent.node.environment._LAST_WORDS_S", 0.01)
+
+    async def script(runtime: FakeRuntime) -> None:
+        await runtime.client.init_error(b"{}", "Runtime.Odd")
+        await asyncio.sleep(FOREVER)
+
+    life = await live(script).open()
+    await life.gone()
+    assert b"Phase: init\tStatus: error\tError Type: Runtime.Odd\n" in life.lines[-1]
+
+
+@on_loop
+async def test_a_second_initialisation_is_part_of_the_invocation(live: Live) -> None:
+    """Its time is Duration and no Init Duration, and what was written before stands in the tail; once."""
+    begin = asyncio.Event()
+
+    async def script(runtime: FakeRuntime) -> None:
+        await begin.wait()
+        runtime.print(b"from init\n")
+        for _ in range(2):
+            event = await runtime.client.next()
+            await runtime.client.respond(event.request_id, b"1")
+        await runtime.client.next()
+
+    life = await live(script, phase="invoke", timeout_s=5).open()
+    await asyncio.sleep(0.05)
+    begin.set()
+    await life.ready()
+    first = await life.invoke(request_id="r")
+    assert first.log_tail.startswith(b"from init\nSTART RequestId: r ")
+    duration = re.search(rb"\tDuration: ([0-9.]+) ms", life.lines[-1])
+    assert duration
+    assert float(duration[1]) >= 49
+    assert b"Init Duration" not in b"".join(life.lines)
+    await life.ready(2)
+    second = await life.invoke(request_id="s")
+    assert second.log_tail.startswith(b"START RequestId: s ")
+    assert float(re.findall(rb"\tDuration: ([0-9.]+) ms", life.lines[-1])[0]) < 49
+    await life.end()
+
+
+@on_loop
+async def test_a_second_initialisation_has_the_timeout_of_the_function(live: Live) -> None:
+    """Over it the event hears of a timeout, in AWS's order: INIT_REPORT, START, the timeout, END, REPORT."""
+
+    async def script(runtime: FakeRuntime) -> None:
+        await asyncio.sleep(FOREVER)
+
+    life = await live(script, phase="invoke", timeout_s=0.03).open()
+    await life.gone()
+    result = life.environment.refuse_invocation(make_invocation(life.spec, request_id="r"))
+    error_type, message = error_of(result.payload)
+    assert error_type == "Sandbox.Timedout"
+    assert message.endswith("Z r Task timed out after 0.03 seconds")
+    assert re.fullmatch(
+        rb"INIT_REPORT Init Duration: [0-9.]+ ms\tPhase: invoke\tStatus: timeout\n"
+        rb"START RequestId: r Version: \$LATEST\n\S+Z r Task timed out after 0.03 seconds\n\n"
+        rb"END RequestId: r\nREPORT RequestId: r\tDuration: .+\tStatus: timeout\n",
+        b"".join(life.lines),
+    )
+
+
+@on_loop
+async def test_what_both_initialisations_left_of_the_timeout_is_the_events(live: Live) -> None:
+    """The deadline told to the function, and kept, is that of the invocation, which began before it."""
+    deadlines: list[int] = []
+
+    async def script(runtime: FakeRuntime) -> None:
+        event = await runtime.client.next()
+        deadlines.append(int(event.headers["lambda-runtime-deadline-ms"]))
+        await asyncio.sleep(FOREVER)
+
+    life = live(script, phase="invoke", timeout_s=0.3)
+    life.environment._born_s -= 0.2
+    await life.open()
+    await life.ready()
+    before_ms = time.time() * 1000
+    result = await life.invoke(request_id="r")
+    assert error_of(result.payload)[0] == "Sandbox.Timedout"
+    assert deadlines[0] <= before_ms + 101
+    await life.gone()
 
 
 @pytest.mark.parametrize("moment", ["before open", "init", "ready", "invoking"])

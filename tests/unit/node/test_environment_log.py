@@ -119,13 +119,17 @@ async def test_a_failed_initialisation_has_records_of_its_own(live: Live) -> Non
     async def leave(_: FakeRuntime) -> ExitStatus:
         return ExitStatus(1)
 
-    life = await live(leave, log_format="JSON").open()
+    life = await live(leave, log_format="JSON", phase="invoke").open()
     await until(lambda: "gone" in life.told)
     life.environment.refuse_invocation(make_invocation(life.spec, b"{}", request_id="r"))
     assert kinds(life.lines) == [
         "platform.initRuntimeDone", "platform.initReport", "platform.start",
         "platform.runtimeDone", "platform.report",
     ]  # fmt: skip
+    for line in life.lines[:2]:
+        record = json.loads(line)["record"]
+        assert record.items() >= {"phase": "invoke", "status": "error"}.items()
+        assert record["errorType"] == "Runtime.ExitError"
 
 
 @pytest.mark.parametrize(
