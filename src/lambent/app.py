@@ -233,7 +233,11 @@ class _Control:
         code = CodeStore(data_dir / "code")
         database = await loop.run_in_executor(thread, Database, data_dir)
         stack.callback(database.close)
-        directory = Directory(database, code)
+
+        def runtime_build(runtime: str) -> str | None:
+            return choose_interpreter(runtime, interpreters).interpreter.build or None
+
+        directory = Directory(database, code, runtime_build)
         changes = _Changes(directory, Counting(settings.max_concurrency), database, loop)
         plane = ControlPlane(
             database,
@@ -242,6 +246,7 @@ class _Control:
             changes.on_change,
             max_concurrency=settings.max_concurrency,
             runtime_notice=lambda runtime: choose_interpreter(runtime, interpreters).notice,
+            runtime_build=runtime_build,
         )
         await loop.run_in_executor(thread, lifecycle.recover, plane)
         changes.reserve_all()

@@ -43,13 +43,15 @@ def function_configuration(
         output["Layers"] = [
             {"Arn": layer.arn, "CodeSize": layer.code.size_bytes} for layer in version.layers
         ]
+    if version.runtime_version_arn:
+        output["RuntimeVersionConfig"] = {"RuntimeVersionArn": version.runtime_version_arn}
     return output | _states(version)
 
 
 def listed_configuration(
     version: FunctionVersion, *, qualifier: str | None = None
 ) -> dict[str, Any]:
-    """The same as it stands in lists, where AWS leaves out the states."""
+    """The same as it stands in lists, where AWS leaves out the states and the runtime version."""
     output = function_configuration(version, qualifier=qualifier)
     return {member: output[member] for member in output if member not in _states(version)}
 

@@ -6,15 +6,18 @@ thread. 3. Only versions that can be invoked are kept, so refusals are always fr
 """
 
 import sqlite3
+from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock
 
 from lambent.control.locate import version_of
 from lambent.control.recursion import recursive_loop_mode
+from lambent.control.runtime_management import runtime_gone
 from lambent.model.errors import conflict
 from lambent.model.function import FunctionVersion
 from lambent.model.function_name import FunctionName, parse_function_name
 from lambent.model.invocation import EnvironmentSpec, Target
+from lambent.model.runtime_version import runtime_version_arn
 from lambent.store import functions
 from lambent.store.code import CodeStore
 from lambent.store.database import Database
@@ -25,9 +28,16 @@ _CacheKey = tuple[str, str, str, str | None]
 class Directory:
     """Resolves names on one thread, with a connection of its own."""
 
-    def __init__(self, database: Database, code: CodeStore) -> None:
+    def __init__(
+        self,
+        database: Database,
+        code: CodeStore,
+        runtime_build: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
+        """``runtime_build`` as :class:`lambent.control.plane.ControlPlane` has it."""
         self._cx: sqlite3.Connection = database.reader()
         self._code = code
+        self._runtime_build = runtime_build
         self._targets: dict[_CacheKey, Target] = {}
         self._keys_of: dict[str, set[_CacheKey]] = {}
         self._lock = Lock()
@@ -40,7 +50,8 @@ class Directory:
         them.
 
         Raises ``ResourceNotFoundException`` for what is not there, ``ResourceConflictException``
-        for a version that is not Active, and what ``parse_function_name`` raises.
+        for a version that is not Active, ``InvalidRuntimeException`` for one whose pinned
+        runtime version is gone, and what ``parse_function_name`` raises.
         """
         key = (account_id, region, function_name, qualifier)
         target = self._targets.get(key)
@@ -91,6 +102,10 @@ class Directory:
                 "The operation cannot be performed at this time. "
                 f"The function is currently in the following state: {version.state}"
             )
+        pinned = version.pinned_runtime_version_arn
+        build = self._runtime_build(version.runtime) if pinned else None
+        if pinned and (not build or pinned != runtime_version_arn(version.region, build)):
+            raise runtime_gone(version)
         return EnvironmentSpec(
             key=f"{version.qualified_arn}@{version.config_revision}",
             account_id=version.account_id,

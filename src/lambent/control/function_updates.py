@@ -22,6 +22,7 @@ from lambent.control.locate import (
 )
 from lambent.control.plane import ControlPlane
 from lambent.control.refusals import refuse_unsupported
+from lambent.control.runtime_management import check_pinned
 from lambent.control.versions import publish
 from lambent.model.call import Call, Result
 from lambent.model.function import FunctionVersion
@@ -51,7 +52,14 @@ def update_function_code(plane: ControlPlane, call: Call) -> Result:
 def update_function_configuration(plane: ControlPlane, call: Call) -> Result:
     """``UpdateFunctionConfiguration``: the settings given; the others stay as they are."""
     refuse_unsupported(call.parameters)
-    return _update(plane, call, lambda cx, version: configure(cx, call.parameters, version))
+
+    def change(cx: Connection, version: FunctionVersion) -> FunctionVersion:
+        configured = configure(cx, call.parameters, version)
+        if configured.runtime != version.runtime:
+            check_pinned(plane, configured)
+        return configured
+
+    return _update(plane, call, change)
 
 
 def _update(

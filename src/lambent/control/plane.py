@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from lambent.model import limits
 from lambent.model.function import FunctionVersion
+from lambent.model.runtime_version import runtime_version_arn
 from lambent.store.code import CodeKey, CodeStore
 from lambent.store.database import Database
 from lambent.store.functions import code_in_use, is_code_used, layer_sets_in_use
@@ -44,14 +45,22 @@ class ControlPlane:
     pending_work: list[WorkItem] = field(default_factory=list)
     runtime_notice: Callable[[str], str | None] = lambda _: None
     """What there is to say of a runtime on this host: that another interpreter stands in for it."""
+    runtime_build: Callable[[str], str | None] = lambda _: None
+    """The build of a runtime on this host, 64 hex digits; None where none can be told."""
 
     def timestamp(self) -> str:
         """Now, as Lambda writes it: ``2026-01-31T12:00:00.000+0000``."""
         now = self.clock()
         return f"{now:%Y-%m-%dT%H:%M:%S}.{now.microsecond // 1000:03d}{now:%z}"
 
+    def runtime_version_arn(self, version: FunctionVersion) -> str | None:
+        """The runtime version that this host has for a version."""
+        build = self.runtime_build(version.runtime)
+        return runtime_version_arn(version.region, build) if build else None
+
     def shown(self, version: FunctionVersion) -> FunctionVersion:
-        """The version as answers show it: an Active one says what it runs under, if not as asked."""
+        """The version as answers show it: what it runs under; an Active one says if not as asked."""
+        version = replace(version, runtime_version_arn=self.runtime_version_arn(version) or "")
         if version.state != "Active" or version.state_reason is not None:
             return version
         return replace(version, state_reason=self.runtime_notice(version.runtime))

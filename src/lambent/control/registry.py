@@ -12,6 +12,7 @@ from lambent.control import (
     layers,
     policies,
     recursion,
+    runtime_management,
     tags,
     versions,
 )
@@ -39,6 +40,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "GetLayerVersionByArn": layers.get_layer_version_by_arn,
     "GetLayerVersionPolicy": layer_policies.get_layer_version_policy,
     "GetPolicy": policies.get_policy,
+    "GetRuntimeManagementConfig": runtime_management.get_runtime_management_config,
     "ListAliases": aliases.list_aliases,
     "ListFunctions": functions.list_functions,
     "ListLayerVersions": layers.list_layer_versions,
@@ -49,6 +51,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "PublishVersion": versions.publish_version,
     "PutFunctionConcurrency": concurrency.put_function_concurrency,
     "PutFunctionRecursionConfig": recursion.put_function_recursion_config,
+    "PutRuntimeManagementConfig": runtime_management.put_runtime_management_config,
     "RemoveLayerVersionPermission": layer_policies.remove_layer_version_permission,
     "RemovePermission": policies.remove_permission,
     "TagResource": tags.tag_resource,

@@ -66,6 +66,11 @@ class FunctionVersion:
     """Fresh at each change of code or configuration, unlike ``revision_id`` at nothing else."""
     content_sha256: str = ""
     """Digest of code and configuration: equal ones need no second version."""
+    update_runtime_on: str = "Auto"
+    """``Auto``, ``FunctionUpdate``, or ``Manual`` with ``pinned_runtime_version_arn``."""
+    pinned_runtime_version_arn: str = ""
+    runtime_version_arn: str = ""
+    """What it runs under now: for answers, not stored."""
 
     @property
     def function_arn(self) -> str:

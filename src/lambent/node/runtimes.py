@@ -4,6 +4,7 @@ An interpreter counts when the official runtime client is installed for it: the 
 others are prepared with ``lambent runtimes add python3.X``. Looking is cheap: no process is started.
 """
 
+import hashlib
 import os
 import sys
 from collections.abc import Iterable, Sequence
@@ -26,6 +27,8 @@ class Interpreter:
     executable: str
     prefix: str
     packages: dict[str, str]
+    build: str = ""
+    """Which build it is, 64 hex digits: another one after an upgrade of it or of the runtime client."""
 
     @property
     def runtime(self) -> str:
@@ -86,7 +89,8 @@ def find_interpreters() -> list[Interpreter]:
             packages = _prepared_packages(prepared_packages_dir(version))
             prefix = str(Path(executable).parents[1])
         if packages:
-            found.append(Interpreter(version, executable, prefix, packages))
+            build = _build(executable, packages)
+            found.append(Interpreter(version, executable, prefix, packages, build))
     return found
 
 
@@ -107,6 +111,16 @@ def choose_interpreter(runtime: str, found: Sequence[Interpreter]) -> RuntimeCho
         f"lambent runtimes add {runtime}"
     )
     return RuntimeChoice(nearest, notice)
+
+
+def _build(executable: str, packages: Iterable[str]) -> str:
+    """A digest of what an upgrade would change: the interpreter's file, the packages with their versions.
+
+    The versions are in the names of the ``.dist-info`` directories.
+    """
+    file = Path(executable).stat()
+    known = (executable, str(file.st_size), str(file.st_mtime_ns), *sorted(packages))
+    return hashlib.sha256("\0".join(known).encode()).hexdigest()
 
 
 def _minor(version: str) -> int:

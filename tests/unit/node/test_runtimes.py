@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambent.node import runtimes
 from lambent.node.runtimes import Interpreter, choose_interpreter, find_interpreters
 from lambent.node.zygote.runtime import Ahead, forget_shadowed
 
@@ -66,3 +67,17 @@ def test_a_functions_own_copy_shadows_the_preloaded_one(
     assert forget_shadowed(ahead, [str(tmp_path / "missing"), str(tmp_path)]) == is_brought
     assert [n in sys.modules for n in names] == [not is_brought] * 3
     assert "not_sdk" in sys.modules
+
+
+def test_a_build_is_the_same_until_something_is_upgraded(tmp_path: Path) -> None:
+    """Looking twice finds the same build; a new interpreter or package is another one."""
+    executable = tmp_path / "python3.11"
+    executable.write_bytes(b"1")
+    packages = ["awslambdaric", "awslambdaric-4.2.dist-info"]
+    first = runtimes._build(str(executable), packages)
+    assert first == runtimes._build(str(executable), reversed(packages))
+    assert len(first) == 64
+    assert runtimes._build(str(executable), ["awslambdaric-4.3.dist-info"]) != first
+    executable.write_bytes(b"22")
+    assert runtimes._build(str(executable), packages) != first
+    assert all(found.build for found in runtimes.find_interpreters())
