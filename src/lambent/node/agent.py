@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from lambent.http1.server import HttpServer
 from lambent.model.invocation import EnvironmentSpec
+from lambent.model.runtime_version import runtime_version_arn
 from lambent.node.environ import build_environ
 from lambent.node.environment import Environment, Watcher
 from lambent.node.environment_log import EnvironmentLog, LogSink, Phase, open_log
@@ -83,7 +84,9 @@ class Node:
         self, spec: EnvironmentSpec, log: EnvironmentLog, phase: Phase, now_ms: int
     ) -> None:
         choice = choose_interpreter(spec.runtime, self._interpreters)
-        log.init_start(now_ms, f"python:{choice.interpreter.version}", phase)
+        build = choice.interpreter.build
+        arn = runtime_version_arn(spec.region, build) if build else None
+        log.init_start(now_ms, f"python:{choice.interpreter.version}", phase, arn)
         if choice.notice and phase == "init":
             log.notice(now_ms, choice.notice)
         if phase == "init":

@@ -79,10 +79,15 @@ class EnvironmentLog:
         """The platform has something to say."""
         self.write(now_ms, f"[lambent] {message}\n".encode())
 
-    def init_start(self, now_ms: int, runtime_version: str, phase: Phase) -> None:
-        """The environment is being made. AWS: text does not say so a second time."""
+    def init_start(
+        self, now_ms: int, runtime_version: str, phase: Phase, arn: str | None = None
+    ) -> None:
+        """The environment is being made; ``arn`` is the runtime version's.
+
+        AWS: text does not say so a second time.
+        """
         if phase == "init":
-            self.write(now_ms, report.init_start(runtime_version))
+            self.write(now_ms, report.init_start(runtime_version, arn))
 
     def init_done(self, now_ms: int, init_ms: float, phase: Phase) -> None:
         """The runtime asks for its first event. AWS: text says nothing of it."""
@@ -132,7 +137,9 @@ class JsonEnvironmentLog(EnvironmentLog):
     def notice(self, now_ms: int, message: str) -> None:
         self._record(now_ms, report_json.notice(now_ms, message))
 
-    def init_start(self, now_ms: int, runtime_version: str, phase: Phase) -> None:
+    def init_start(
+        self, now_ms: int, runtime_version: str, phase: Phase, arn: str | None = None
+    ) -> None:
         record = report_json.init_start(
             now_ms,
             runtime_version=runtime_version,
@@ -141,6 +148,7 @@ class JsonEnvironmentLog(EnvironmentLog):
             instance_id=self.stream[-32:],
             memory_mib=self._spec.memory_mib,
             phase=phase,
+            runtime_version_arn=arn,
         )
         self._record(now_ms, record)
 

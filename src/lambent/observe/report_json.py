@@ -32,14 +32,17 @@ def init_start(
     instance_id: str,
     memory_mib: int,
     phase: str = "init",
+    runtime_version_arn: str | None = None,
 ) -> Record:
     """``platform.initStart``; INFO, because the runtime's version is known.
 
     ``phase`` is ``init``, or ``invoke`` when it is run again inside the first invocation; so below.
     """
+    arn = {} if runtime_version_arn is None else {"runtimeVersionArn": runtime_version_arn}
     record = {
         **_init(phase),
         "runtimeVersion": runtime_version,
+        **arn,
         "functionName": function_name,
         "functionVersion": function_version,
         "instanceId": instance_id,

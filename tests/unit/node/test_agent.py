@@ -18,7 +18,7 @@ from lambent.testing.loop import on_loop, until
 from lambent.testing.node import make_invocation, make_spec
 from lambent.testing.sandbox import FakeBackend, FakeRuntime, echo
 
-PYTHON = Interpreter("3.11", "/usr/bin/python3.11", "/usr", {})
+PYTHON = Interpreter("3.11", "/usr/bin/python3.11", "/usr", {}, "ab" * 32)
 
 
 class Around:
@@ -101,7 +101,10 @@ async def test_each_environment_has_a_log_stream_of_its_own() -> None:
     await placement.invoke(make_invocation(make_spec(runtime="python3.13")))
     stream = backend.sandboxes[0].runtime.launch.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
     assert {s for s, _ in around.lines} == {stream}
-    assert around.lines[0][1].startswith(b"INIT_START Runtime Version: python:3.11")
+    assert around.lines[0][1] == (
+        b"INIT_START Runtime Version: python:3.11"
+        b"\tRuntime Version ARN: arn:aws:lambda:us-east-1::runtime:" + b"ab" * 32 + b"\n"
+    )
     assert b"python3.13 is not on this host" in around.lines[1][1]
     await placement.close(5)
 

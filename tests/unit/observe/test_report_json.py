@@ -28,13 +28,14 @@ def test_the_records_of_a_good_invocation() -> None:
     """Each has AWS's members; start and report are INFO, the others DEBUG, but initStart."""
     found = report_json.init_start(
         AT_MS, runtime_version="python:3.12.v18", function_name="f", function_version="$LATEST",
-        instance_id="ab", memory_mib=128,
+        instance_id="ab", memory_mib=128, runtime_version_arn="arn:aws:lambda:us-east-1::runtime:1",
     )  # fmt: skip
     assert found.rank == RANKS["INFO"]
     assert opened(found, "platform.initStart") == {
         "initializationType": "on-demand",
         "phase": "init",
         "runtimeVersion": "python:3.12.v18",
+        "runtimeVersionArn": "arn:aws:lambda:us-east-1::runtime:1",
         "functionName": "f",
         "functionVersion": "$LATEST",
         "instanceId": "ab",
