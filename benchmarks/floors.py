@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from benchmarks.harness import Connection, free_port, invoke_bytes
 from lambent.app import new_event_loop_factory
-from lambent.http1.protocol import Exchange
+from lambent.http1.exchange import Exchange
 from lambent.http1.server import HttpServer
 
 

@@ -6,6 +6,7 @@ from functools import partial
 
 from lambent.http1.bounds import Bounds
 from lambent.http1.protocol import Handler, HttpProtocol
+from lambent.http1.reader import Streams
 
 
 class HttpServer:
@@ -15,9 +16,15 @@ class HttpServer:
     """
 
     def __init__(
-        self, handler: Handler, max_body_bytes: int, *, discard_oversize: bool = False
+        self,
+        handler: Handler,
+        max_body_bytes: int,
+        *,
+        discard_oversize: bool = False,
+        streams: Streams | None = None,
     ) -> None:
         self._handler = handler
+        self._streams = streams
         self._discard_oversize = discard_oversize
         self._max_body_bytes = max_body_bytes
         self._connections: set[HttpProtocol] = set()
@@ -46,6 +53,7 @@ class HttpServer:
             self._connections,
             self._discard_oversize,
             bounds,
+            self._streams,
         )
 
     def close(self) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import Protocol
 
-from lambent.http1.protocol import Exchange
+from lambent.http1.exchange import Exchange
 from lambent.model.call import Caller
 from lambent.model.http import HttpRequest
 from lambent.wire.codec import DEFAULT_ACCOUNT, DEFAULT_REGION, caller_of

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from lambent.http1.protocol import Exchange
+from lambent.http1.exchange import Exchange
 from lambent.model.errors import AwsError, ClientFault, PlatformFault
 from lambent.model.http import HttpRequest, HttpResponse
 from lambent.server.callers import LookUp, refine, to_request

@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from lambent.http1.protocol import Exchange
+from lambent.http1.exchange import Exchange
 from lambent.server.fidelity import fidelity
 
 _KNOWN = "GET /_lambent/health, GET /_lambent/fidelity, POST /_lambent/reset"

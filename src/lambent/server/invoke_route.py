@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from urllib.parse import parse_qsl, unquote
 
-from lambent.http1.protocol import Exchange
+from lambent.http1.exchange import Exchange
 from lambent.invoke.frontend import Frontend
 from lambent.model.errors import AwsError, ClientFault, not_yet
 from lambent.model.http import HttpResponse

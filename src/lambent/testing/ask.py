@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from lambent.http1.protocol import Exchange
+from lambent.http1.exchange import Exchange
 from lambent.http1.server import HttpServer
 from lambent.testing.loop import until
 from lambent.testing.transport import FakeTransport

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from lambent.http1.protocol import Exchange, HttpProtocol
+from lambent.http1.exchange import Exchange
+from lambent.http1.protocol import HttpProtocol
 from lambent.testing.transport import FakeTransport
 
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambent.http1.bounds import Bounds
-from lambent.http1.protocol import Exchange, HttpProtocol
+from lambent.http1.exchange import Exchange
+from lambent.http1.protocol import HttpProtocol
 from lambent.testing.transport import FakeTransport
 
 HEAD = b"POST / HTTP/1.1\r\ncontent-length: %d\r\n\r\n"

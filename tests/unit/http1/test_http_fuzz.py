@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lambent.http1.protocol import Exchange, HttpProtocol
+from lambent.http1.exchange import Exchange
+from lambent.http1.protocol import HttpProtocol
 from lambent.testing.transport import FakeTransport
 
 TOKENS = [

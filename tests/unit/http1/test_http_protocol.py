@@ -8,6 +8,7 @@ import pytest
 
 from lambent.http1 import protocol as http1
 from lambent.http1.bounds import MAX_HEAD_BYTES
+from lambent.http1.exchange import Exchange
 from lambent.testing.loop import on_loop, turns
 from lambent.testing.transport import FakeTransport
 
@@ -285,7 +286,7 @@ async def test_a_failing_handler_is_500_and_reported() -> None:
     reported: list[Any] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
 
-    def fail(exchange: http1.Exchange) -> None:
+    def fail(exchange: Exchange) -> None:
         raise ValueError("a bug")
 
     protocol = http1.HttpProtocol(fail, 10, set(), False)
@@ -313,7 +314,7 @@ async def test_half_a_request_has_a_deadline(
 ) -> None:
     """A request still unfinished after its deadline is answered 408; before it, looked at again."""
     made = connect().feed(b"POST / HTTP/1.1\r\ncontent-length: 5\r\n\r\nab")
-    made.protocol._started_s -= age_s
+    made.protocol._reader._started_s -= age_s
     loop = _FakeLoop()
     made.protocol._check_deadlines(cast("asyncio.AbstractEventLoop", loop))
     assert made.statuses() == statuses

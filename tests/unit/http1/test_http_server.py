@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from lambent.http1.protocol import Exchange
+from lambent.http1.exchange import Exchange
 from lambent.http1.server import HttpServer
 from lambent.testing.loop import until
 

@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lambent.http1.protocol import Exchange
+from lambent.http1.exchange import Exchange
 from lambent.server.callers import account_and_region, refine, to_request
 from lambent.wire.codec import caller_of
 

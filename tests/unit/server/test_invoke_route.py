@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from lambent.http1.protocol import Exchange
+from lambent.http1.exchange import Exchange
 from lambent.model.errors import ClientFault
 from lambent.server import invoke_route
 from lambent.testing.ask import Answer

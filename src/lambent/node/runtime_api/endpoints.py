@@ -8,7 +8,7 @@ Source: "Using the Lambda runtime API" (AWS Lambda) and its OpenAPI description.
 
 from typing import Protocol
 
-from lambent.http1.protocol import Exchange
+from lambent.http1.exchange import Exchange
 from lambent.node.lifecycle import InvalidStateTransitionError
 
 PREFIX = b"/2018-06-01/runtime/"
