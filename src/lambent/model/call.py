@@ -10,7 +10,7 @@ class Caller:
     """Who calls and where: from the request's SigV4 credential scope.
 
     ``account_id``: 12 digits; ``region``: from the scope, ``us-east-1`` else; ``endpoint``: the URL the
-    client used (``http://127.0.0.1:4566``), for links in answers.
+    client used (``http://127.0.0.1:4566``), for links in answers; ``trace_header``: its ``X-Amzn-Trace-Id``.
     """
 
     account_id: str
@@ -19,6 +19,7 @@ class Caller:
     access_key_id: str | None = None
     principal_arn: str | None = None
     endpoint: str = "http://127.0.0.1:4566"
+    trace_header: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def encode_error(service: str, error: AwsError, request_id: str) -> HttpResponse
     del request_id
     plan = errors.error_plan(service, error.code)
     model = models.service_model(service) if service else None
-    body = {"__type": plan.name, **errors.json_members(service, plan, error)}
+    body = {"__type": errors.json_type(service, plan), **errors.json_members(service, plan, error)}
     headers = (content_type(model), *errors.query_error(plan, model, error))
     return HttpResponse(error.status, headers, dump_json(body))
 

@@ -20,6 +20,7 @@ from lambent.wire import (
     rest_xml,
     router,
     rpc_v2_cbor,
+    sqs_query,
 )
 from lambent.wire.content_encoding import inflate
 from lambent.wire.faults import unknown_operation
@@ -70,6 +71,8 @@ def decode(request: HttpRequest, request_id: str, target: Target | None = None) 
         raise not_yet(f"{target.service}:{target.operation} (event streams)")
     plain = inflate(operation, request)
     parameters = codec_of(target.protocol).decode_input(operation, plain, target.path_params)
+    if target.service == "sqs" and target.protocol == "query":
+        sqs_query.name_queue(operation, request, parameters)
     if operation.input_shape is not None:
         validate(operation.input_shape, parameters, target.service)
     return Call(target.service, target.operation, parameters, caller_of(request, request_id))
@@ -81,8 +84,11 @@ def caller_of(request: HttpRequest, request_id: str) -> Caller:
     host = request.headers.get("host", "127.0.0.1:4566")
     scheme = "https" if request.headers.get("x-forwarded-proto") == "https" else "http"
     endpoint = f"{scheme}://{host}"
+    trace = request.headers.get("x-amzn-trace-id")
     if scope is None:
-        return Caller(DEFAULT_ACCOUNT, DEFAULT_REGION, request_id, endpoint=endpoint)
+        return Caller(
+            DEFAULT_ACCOUNT, DEFAULT_REGION, request_id, endpoint=endpoint, trace_header=trace
+        )
     key = scope.access_key_id
     is_account = len(key) == 12 and key.isascii() and key.isdigit()
     return Caller(
@@ -91,6 +97,7 @@ def caller_of(request: HttpRequest, request_id: str) -> Caller:
         request_id=request_id,
         access_key_id=key,
         endpoint=endpoint,
+        trace_header=trace,
     )
 
 
@@ -132,7 +139,7 @@ def _finish(
 
 
 def _operation(target: Target) -> Any:
-    operation = models.operation_model(target.service, target.operation)
+    operation = models.operation_model(target.service, target.operation, target.protocol)
     if operation is None:
         raise unknown_operation(target.operation)
     return operation

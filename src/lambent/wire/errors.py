@@ -32,7 +32,8 @@ def error_plan(service: str, code: str) -> ErrorPlan:
     model = models.service_model(service) if service else None
     shape = _shape(model, code) if model is not None else None
     if shape is None:
-        return ErrorPlan(code, code, None, "message")
+        name = _SQS_UNMODELED.get(code, code) if service == "sqs" else code
+        return ErrorPlan(name, code, None, "message")
     spelt = [name for name in ("message", "Message") if name in shape.members]
     wire_code = _code(service, shape)
     return ErrorPlan(shape.name, wire_code, shape, spelt[0] if spelt else "message")
@@ -49,6 +50,8 @@ def _shape(model: Any, code: str) -> Any:
 
 
 def _code(service: str, shape: Any) -> str:
+    if service == "sqs" and shape.name == "QueueNameExists":
+        return "QueueAlreadyExists"
     found: str = shape.metadata.get("error", {}).get("code", shape.name)
     return (
         f"{_SQS_PREFIX}{_SQS_CODES.get(found, found)}"
@@ -61,6 +64,12 @@ def _code(service: str, shape: Any) -> str:
 # Source: the awsQueryError traits of SQS's Smithy model.
 _SQS_PREFIX = "AWS.SimpleQueueService."
 _SQS_CODES = {"QueueDoesNotExist": "NonExistentQueue"}
+_SQS_UNMODELED = {
+    "AccessDenied": "AccessDeniedException",
+    "InvalidParameterValue": "InvalidParameterValueException",
+    "MissingParameter": "MissingRequiredParameterException",
+}
+"""Codes whose errors come from the framework, not from the model; what JSON calls them."""
 _SQS = frozenset(
     {
         "BatchEntryIdsNotDistinct",
@@ -75,6 +84,13 @@ _SQS = frozenset(
         "UnsupportedOperation",
     }
 )
+
+
+def json_type(service: str, plan: ErrorPlan) -> str:
+    """``__type``. AWS: of SQS's errors it is qualified, and says which are the framework's."""
+    if service != "sqs":
+        return plan.name
+    return f"com.amazon{'aws.sqs' if plan.shape is not None else '.coral.service'}#{plan.name}"
 
 
 def members(plan: ErrorPlan, error: AwsError) -> dict[str, Any]:

@@ -13,6 +13,8 @@ from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from botocore.loaders import Loader
 from botocore.model import OperationModel, OperationNotFoundError, ServiceModel
 
+from lambent.wire.sqs_query import with_query_names
+
 # Service models are plain data to us; botocore ships no types for them.
 Shape = Any
 
@@ -72,10 +74,14 @@ def _loader() -> Any:
 _loaded: dict[str, Any] = {}
 
 
-def service_model(service: str) -> Any:
+def service_model(service: str, protocol: str = "") -> Any:
     """The ``ServiceModel`` of ``service`` (botocore's name), or None when botocore knows no such
     service. Only models are kept: names come from clients, so misses must not pile up.
+
+    SQS has one of its own for the ``query`` protocol.
     """
+    if protocol == "query" and service == "sqs":
+        return _sqs_query_model()
     model = _loaded.get(service)
     if model is not None:
         return model
@@ -88,9 +94,15 @@ def service_model(service: str) -> Any:
     return _loaded.setdefault(service, ServiceModel(data, service_name=service))
 
 
-def operation_model(service: str, operation: str) -> Any:
+@cache
+def _sqs_query_model() -> Any:
+    data = _loader().load_service_model("sqs", "service-2")
+    return ServiceModel(with_query_names(data), service_name="sqs")
+
+
+def operation_model(service: str, operation: str, protocol: str = "") -> Any:
     """The ``OperationModel``, or None when the service or the operation is unknown."""
-    model = service_model(service)
+    model = service_model(service, protocol)
     if model is None:
         return None
     try:
@@ -103,7 +115,10 @@ def protocols_of(model: Any) -> tuple[str, ...]:
     """The protocols a service speaks, its default one first."""
     metadata = model.metadata
     default = metadata["protocol"]
-    return (default, *(name for name in metadata.get("protocols", ()) if name != default))
+    others = [name for name in metadata.get("protocols", ()) if name != default]
+    if model.service_name == "sqs":
+        others.append("query")  # it still does; its model only says that it once did
+    return (default, *others)
 
 
 def service_for_signing_name(name: str) -> str | None:

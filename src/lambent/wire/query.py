@@ -186,7 +186,7 @@ def encode_output(operation: Any, result: Result, request_id: str) -> HttpRespon
 
 def encode_error(service: str, error: AwsError, request_id: str) -> HttpResponse:
     """``<ErrorResponse>`` with Type, Code, Message and the members the error's shape has."""
-    model = models.service_model(service) if service else None
+    model = models.service_model(service, "query") if service else None
     body = (
         f"<ErrorResponse{_namespace(model)}>{error_element(model, service, error)}"
         f"<RequestId>{escape(request_id)}</RequestId></ErrorResponse>"

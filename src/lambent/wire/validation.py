@@ -15,6 +15,7 @@ from lambent.model.errors import ClientFault
 from lambent.wire import timestamps
 from lambent.wire.constraints import NOT_NULL, Constraint, constraints
 from lambent.wire.models import Shape
+from lambent.wire.presence import check_presence
 from lambent.wire.shape_table import ShapeTable
 
 Check = Callable[[Any, str, list[str]], None]
@@ -35,6 +36,9 @@ _LONGEST_SHOWN = 4096
 def validate(shape: Shape, params: Mapping[str, Any], service: str = "") -> None:
     """Raise 400 ``ValidationException`` (or what ``service`` calls it) when ``params`` break
     ``shape``."""
+    if service == "sqs":
+        check_presence(shape, params)
+        return
     problems: list[str] = []
     _checks(service).of(shape)(params, "", problems)
     if problems:
