@@ -182,7 +182,12 @@ class Platform:
             backend, self.notice = await open_backend(
                 settings.sandbox,
                 lambda: NamespaceBackend(
-                    interpreters, data_dir / "code", data_dir / "run", port, slots
+                    interpreters,
+                    data_dir / "code",
+                    data_dir / "run",
+                    port,
+                    slots,
+                    cpu_limit=settings.cpu_limit,
                 ),
                 lambda: ProcessBackend(interpreters, self.endpoint),
             )

@@ -16,6 +16,8 @@ class Settings:
     port: int = 4566
     sandbox: SandboxChoice = "auto"
     allow_reset: bool = False
+    cpu_limit: bool = True
+    """AWS: CPU in proportion to memory, 1,769 MB being one vCPU. False: as much as there is."""
     idle_timeout_s: float = 300.0
     """POLICY: an idle environment is kept this long; AWS keeps minutes and promises nothing."""
     max_concurrency: int = 1000

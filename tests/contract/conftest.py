@@ -34,6 +34,11 @@ def leave_child(event, context):
     return event
 def warn(event, context):
     logging.warning(event)
+def burn(event, context):
+    import time
+    start, cpu = time.perf_counter(), time.process_time()
+    while time.perf_counter() < start + event: pass
+    return (time.process_time() - cpu) / (time.perf_counter() - start)
 def hog(event, context):
     return len(bytearray(event << 20))
 """

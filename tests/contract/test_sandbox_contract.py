@@ -1,4 +1,4 @@
-"""The five rules of lambent.node.sandbox.contract, over every kind of sandbox, with real runtimes.
+"""The six rules of lambent.node.sandbox.contract, over every kind of sandbox, with real runtimes.
 
 Where namespaces cannot be made their part is skipped with the reason; the fake has no processes to count.
 """
@@ -132,8 +132,30 @@ async def test_an_end_of_its_own_is_told_once(
 
 
 @on_loop
+async def test_cpu_is_shared_by_memory_once_it_is_limited(open_host: Open) -> None:
+    """Rule 5: a busy loop gets all there is, then 7% of a CPU for 128 MB and nearly ten times that for 1,200."""
+    shares: dict[int, tuple[float, float]] = {}
+    async with open_host() as host:
+        if not host.backend.describe()["isolation"].get("cpu_limit"):
+            pytest.skip(f"CPU is not limited in {host.kind} sandboxes here")
+        for memory_mib in (128, 1200):
+            line = await host.start("burn", memory_mib=memory_mib)
+            burst = float(await line.call(b"0.3"))
+            line.sandbox.limit_cpu()
+            shares[memory_mib] = burst, float(await line.call(b"0.6"))
+            line.send(await line.asked(), b"60")
+            line.sandbox.kill()
+            await line.exited()
+            line.close()
+    for burst, limited in shares.values():
+        assert burst > 2 * limited or burst > 0.6
+    assert 0.04 < shares[128][1] < 0.12
+    assert shares[1200][1] > 4 * shares[128][1]
+
+
+@on_loop
 async def test_memory_is_known_after_death(open_host: Open) -> None:
-    """Rule 5: the peak and whether memory ran out are answered after the end as before it."""
+    """Rule 6: the peak and whether memory ran out are answered after the end as before it."""
     async with open_host() as host:
         line = await host.start("echo")
         await line.call(b"1")
@@ -148,7 +170,7 @@ async def test_memory_is_known_after_death(open_host: Open) -> None:
 
 @on_loop
 async def test_running_out_of_memory_is_told(open_host: Open) -> None:
-    """Rule 5: where memory is limited, taking more ends the runtime, and it is known why."""
+    """Rule 6: where memory is limited, taking more ends the runtime, and it is known why."""
     async with open_host() as host:
         if not host.backend.describe()["isolation"].get("memory_limit"):
             pytest.skip(f"memory is not limited in {host.kind} sandboxes here")

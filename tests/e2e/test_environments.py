@@ -5,6 +5,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
+
 COUNTING = """
     import itertools, os, pathlib, uuid
     count = itertools.count(1)
@@ -185,3 +187,22 @@ def test_memory_up_to_the_limit_is_usable(deploy: Callable[..., Any]) -> None:
     used = [int(a.log.rpartition("Max Memory Used: ")[2].split()[0]) for a in (small, large)]
     assert 1 <= used[0] < 120
     assert 180 <= used[1] <= 256
+
+
+def test_cpu_goes_with_memory(deploy: Callable[..., Any], isolated: None, platform: Any) -> None:
+    """Initialisation has all there is; then 128 MB have some 7% of a CPU, and 1,769 MB a whole one."""
+    if not platform.health["sandbox"]["isolation"]["cpu_limit"]:
+        pytest.skip("no cpu controller is delegated to this user")
+    source = """
+        import time
+        def burn(wall_s):
+            start, cpu = time.perf_counter(), time.process_time()
+            while time.perf_counter() < start + wall_s: pass
+            return (time.process_time() - cpu) / (time.perf_counter() - start)
+        AT_INIT = burn(0.3)
+        def handler(event, context): return [AT_INIT, burn(0.8)]
+    """
+    little, whole = (deploy(source, MemorySize=m)().payload for m in (128, 1769))
+    assert little[0] > 0.25
+    assert 0.04 < little[1] < 0.12
+    assert whole[1] > 4 * little[1]

@@ -43,6 +43,13 @@ def up(
         str,
         typer.Option(help="auto, namespaces (isolated) or process (not isolated)."),
     ] = "auto",
+    cpu_limit: Annotated[
+        bool,
+        typer.Option(
+            "--cpu-limit/--no-cpu-limit",
+            help="Give functions CPU in proportion to memory, as AWS does, or all there is.",
+        ),
+    ] = True,
     allow_reset: Annotated[
         bool, typer.Option("--allow-reset", help="Let clients wipe everything; for test suites.")
     ] = False,
@@ -56,6 +63,7 @@ def up(
         port=port,
         sandbox=known_sandbox(sandbox),
         allow_reset=allow_reset,
+        cpu_limit=cpu_limit,
     )
     try:
         serve(settings, announce)

@@ -57,6 +57,7 @@ class FakeSandbox:
         self.calls: list[str] = []
         self.peak_bytes = 1
         self.is_oom = False
+        self.cpu_limits = 0
         self.runtime_api = _listener()
         self.endpoint: socket.socket | None = _listener() if has_endpoint else None
         self.stdout_fd, stdout = os.pipe()
@@ -97,6 +98,9 @@ class FakeSandbox:
     def thaw(self) -> None:
         self.calls.append("thaw")
         self._thawed.set()
+
+    def limit_cpu(self) -> None:
+        self.cpu_limits += 1
 
     def kill(self) -> None:
         """A script that has not begun is given the turn it needs to end."""

@@ -70,6 +70,7 @@ def test_without_cgroups_everything_is_a_quiet_nothing() -> None:
     cgroup.create(128, 10)
     cgroup.freeze()
     cgroup.thaw()
+    cgroup.limit_cpu(128)
     assert not cgroup.can_freeze
     assert (cgroup.memory_peak_bytes(), cgroup.oom_kills()) == (0, 0)
     cgroup.kill()
@@ -107,6 +108,7 @@ async def test_a_real_group_limits_freezes_kills_and_goes(layout: CgroupLayout) 
     cgroup.create(64, 50)
     directories = {*cgroup._directories.values(), *filter(None, (cgroup._v2,))}
     _check_limits(layout, cgroup)
+    _check_quota(layout, cgroup)
     process = _start_cat()
     for directory in directories:
         (Path(directory) / "cgroup.procs").write_text(str(process.pid))
@@ -141,6 +143,24 @@ def _check_limits(layout: CgroupLayout, cgroup: Cgroup) -> None:
         assert Path(f"{cgroup._v2}/pids.max").read_text() == "50\n"
     elif "pids" in layout.v1:
         assert Path(cgroup._directories["pids"], "pids.max").read_text() == "50\n"
+
+
+def _check_quota(layout: CgroupLayout, cgroup: Cgroup) -> None:
+    """None at birth, that of the memory after ``limit_cpu``, none again for what is to die."""
+
+    def quota() -> str:
+        if "cpu" in layout.v2_controllers:
+            return Path(f"{cgroup._v2}/cpu.max").read_text().split()[0].replace("max", "-1")
+        return Path(cgroup._directories["cpu"], "cpu.cfs_quota_us").read_text().strip()
+
+    if layout.has("cpu"):
+        assert quota() == "-1"
+        cgroup.limit_cpu(64)
+        assert quota() == "1000"
+        cgroup.limit_cpu(3538)
+        assert quota() == "40000"
+        cgroup.kill()
+        assert quota() == "-1"
 
 
 def _start_cat() -> "subprocess.Popen[bytes]":

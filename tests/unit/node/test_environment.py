@@ -263,3 +263,17 @@ async def test_too_large_an_error_is_an_error_still(live: Live) -> None:
     assert result.function_error == "Unhandled"
     assert error_of(result.payload)[0] == "My.Big"
     await life.end()
+
+
+@on_loop
+async def test_init_has_all_the_cpu_there_is(live: Live) -> None:
+    """The share of CPU is set when the runtime first asks for an event, and never again."""
+    life = await live(echo).open()
+    assert life.sandbox.cpu_limits == 0
+    for number in (1, 2):
+        await life.ready(number)
+        await until(lambda: life.sandbox.cpu_limits == 1)
+        await life.invoke()
+    await life.ready(3)
+    assert life.sandbox.cpu_limits == 1
+    await life.end()

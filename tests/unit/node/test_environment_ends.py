@@ -230,6 +230,7 @@ async def test_a_second_initialisation_is_part_of_the_invocation(live: Live) -> 
     await asyncio.sleep(0.05)
     begin.set()
     await life.ready()
+    assert life.sandbox.cpu_limits == 1, "no burst for a second one"
     first = await life.invoke(request_id="r")
     assert first.log_tail.startswith(b"from init\nSTART RequestId: r ")
     duration = re.search(rb"\tDuration: ([0-9.]+) ms", life.lines[-1])

@@ -11,6 +11,8 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 
+from lambent.node.linux.cpu_share import PERIOD_US, VCPU_MIB, cpu_quota_us
+
 _MIB = 1024 * 1024
 _PREFIX = "lambent-"
 _CONTROLLERS = ("memory", "cpu", "pids")
@@ -165,10 +167,11 @@ class Cgroup:
         self._v2 = f"{layout.v2}/{name}" if layout.v2 else None
         self._on_v2 = layout.v2_controllers
         self.v2_fd = self._freeze_fd = self._peak_fd = -1
+        self._has_quota = False
         self.v1_task_fds: list[int] = []
 
     def create(self, memory_mib: int, max_pids: int) -> None:
-        """Makes the group with its limits. CPU: a weight in proportion to memory, as on AWS."""
+        """Makes the group with its limits. CPU: a weight in proportion to memory; see :meth:`limit_cpu`."""
         for directory in self._directories.values():
             os.mkdir(directory)
         if self._v2:
@@ -199,12 +202,33 @@ class Cgroup:
             self._peak_fd = os.open(peak, os.O_RDONLY | os.O_CLOEXEC)
 
     def _limit_cpu(self, memory_mib: int, _: int) -> None:
-        # 1,769 MB is one vCPU; 1,024 shares (v1) and weight 100 (v2) are the kernel's "one".
+        # 1,024 shares (v1) and weight 100 (v2) are the kernel's "one".
         if "cpu" in self._on_v2:
-            _write(f"{self._v2}/cpu.weight", str(max(1, memory_mib * 100 // 1769)))
+            _write(f"{self._v2}/cpu.weight", str(max(1, memory_mib * 100 // VCPU_MIB)))
         elif "cpu" in self._directories:
-            shares = max(2, memory_mib * 1024 // 1769)
+            shares = max(2, memory_mib * 1024 // VCPU_MIB)
             _write(f"{self._directories['cpu']}/cpu.shares", str(shares))
+
+    def limit_cpu(self, memory_mib: int) -> None:
+        """From here on a quota in proportion to memory; what one period leaves over the next one may use."""
+        quota_us = cpu_quota_us(memory_mib)
+        if "cpu" in self._on_v2:
+            self._has_quota = _try_write(f"{self._v2}/cpu.max", f"{quota_us} {PERIOD_US}")
+            _try_write(f"{self._v2}/cpu.max.burst", str(quota_us))  # Linux 5.14
+        elif "cpu" in self._directories:
+            directory = self._directories["cpu"]
+            _try_write(f"{directory}/cpu.cfs_period_us", str(PERIOD_US))
+            self._has_quota = _try_write(f"{directory}/cpu.cfs_quota_us", str(quota_us))
+            _try_write(f"{directory}/cpu.cfs_burst_us", str(quota_us))
+
+    def _lift_quota(self) -> None:
+        """What has used up its share must be able to die all the same: that takes CPU too."""
+        if self._has_quota:
+            self._has_quota = False
+            if "cpu" in self._on_v2:
+                _try_write(f"{self._v2}/cpu.max", f"max {PERIOD_US}")
+            else:
+                _try_write(f"{self._directories['cpu']}/cpu.cfs_quota_us", "-1")
 
     def _limit_pids(self, _: int, max_pids: int) -> None:
         if "pids" in self._on_v2:
@@ -254,6 +278,7 @@ class Cgroup:
 
     def kill(self) -> None:
         """SIGKILL to all of it, where the kernel offers that in one step."""
+        self._lift_quota()
         if self._v2:
             _try_write(f"{self._v2}/cgroup.kill", "1")
 

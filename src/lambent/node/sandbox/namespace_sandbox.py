@@ -29,10 +29,14 @@ class Owner(Protocol):
 
 
 class NamespaceSandbox:
-    """One environment's processes; see :class:`lambent.node.sandbox.contract.Sandbox`."""
+    """One environment's processes; see :class:`lambent.node.sandbox.contract.Sandbox`.
 
-    def __init__(self, backend: Owner, slot: int, cgroup: Cgroup) -> None:
+    ``cpu_mib``: the memory whose share of CPU it gets; 0 for no limit.
+    """
+
+    def __init__(self, backend: Owner, slot: int, cgroup: Cgroup, cpu_mib: int = 0) -> None:
         self._backend = backend
+        self._cpu_mib = cpu_mib
         self._slot = slot
         self._cgroup = cgroup
         self._lifeline = self._pidfd = -1
@@ -71,6 +75,11 @@ class NamespaceSandbox:
             self._cgroup.thaw()
         else:
             self._signal_group(signal.SIGCONT)
+
+    def limit_cpu(self) -> None:
+        """The share of CPU that goes with its memory, unless this platform gives all there is."""
+        if self._pidfd >= 0 and self._cpu_mib:
+            self._cgroup.limit_cpu(self._cpu_mib)
 
     def _signal_group(self, number: int) -> None:
         """Freezing where there is no cgroup to freeze: the runtime's process group."""

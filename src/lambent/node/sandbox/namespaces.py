@@ -45,11 +45,14 @@ class NamespaceBackend:
         run_dir: Path,
         endpoint_port: int,
         max_environments: int,
+        *,
+        cpu_limit: bool = True,
     ) -> None:
         self._interpreters = interpreters
         self._code_root = code_root
         self._run_dir = run_dir
         self._endpoint_port = endpoint_port
+        self._cpu_limit = cpu_limit
         self._slots = list(range(max_environments - 1, -1, -1))
         self.rootless = os.geteuid() != 0
         # An ordinary user has no other ids to give: inside its namespace it is root, then a mere 1000.
@@ -123,7 +126,8 @@ class NamespaceBackend:
         except OSError as error:
             self._abandon(cgroup, slot)
             raise SandboxError(f"cannot limit an environment: {error}") from error
-        sandbox = NamespaceSandbox(self, slot, cgroup)
+        cpu_mib = launch.spec.memory_mib if self._cpu_limit else 0
+        sandbox = NamespaceSandbox(self, slot, cgroup, cpu_mib)
         await self._launch(sandbox, zygote, self._request(launch, interpreter, slot), cgroup, slot)
         return sandbox
 
@@ -225,6 +229,7 @@ class NamespaceBackend:
         layout = self._layout
         namespaces = dict.fromkeys(("mount", "pid", "network", "ipc", "uts"), True)
         limits = {f"{c}_limit": layout.has(c) for c in ("memory", "cpu", "pids")}
+        limits["cpu_limit"] &= self._cpu_limit
         missing = [c for c in ("memory", "cpu", "pids") if not layout.has(c)]
         notices = [f"{', '.join(missing)}: {_NO_CGROUPS}"] if missing else []
         return {

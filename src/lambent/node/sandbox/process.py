@@ -74,6 +74,9 @@ class ProcessSandbox:
         """SIGCONT to the group."""
         self._signal(signal.SIGCONT)
 
+    def limit_cpu(self) -> None:
+        """There is no limit here."""
+
     def kill(self) -> None:
         """SIGKILL to the group."""
         self._signal(signal.SIGKILL)
