@@ -11,6 +11,7 @@ from sqlite3 import Connection
 from lambent.control.account import check_code_storage
 from lambent.control.answers import function_configuration
 from lambent.control.configuration import choose_architecture, configure, revised
+from lambent.control.function_code_signing import check_signature
 from lambent.control.function_layers import check_total_size
 from lambent.control.functions import uploaded_code
 from lambent.control.lifecycle import updating
@@ -36,7 +37,9 @@ def update_function_code(plane: ControlPlane, call: Call) -> Result:
     """
     parameters = call.parameters
     refuse_unsupported(parameters)
-    latest = _changeable(plane.database.connection, call)  # before a large zip is looked at
+    cx = plane.database.connection
+    latest = _changeable(cx, call)  # before a large zip is looked at
+    check_signature(cx, unqualified_function_of(call))
     content = uploaded_code(parameters)
     architecture = choose_architecture(plane, parameters.get("Architectures"), latest.architecture)
     keep = plane.code.check if parameters.get("DryRun") else plane.code.put
@@ -55,6 +58,8 @@ def update_function_configuration(plane: ControlPlane, call: Call) -> Result:
 
     def change(cx: Connection, version: FunctionVersion) -> FunctionVersion:
         configured = configure(cx, call.parameters, version)
+        if configured.layers and configured.layers != version.layers:
+            check_signature(cx, unqualified_function_of(call))
         if configured.runtime != version.runtime:
             check_pinned(plane, configured)
         return configured

@@ -1,5 +1,6 @@
 """Functions: create, get, list, delete."""
 
+import sqlite3
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,7 @@ from lambent.control import paging
 from lambent.control.account import check_code_storage
 from lambent.control.answers import code_location, function_configuration, listed_configuration
 from lambent.control.configuration import choose_architecture, configure, revised
+from lambent.control.function_code_signing import check_signature_for, required_config
 from lambent.control.lifecycle import pending
 from lambent.control.locate import function_of, latest_of, version_of
 from lambent.control.plane import ControlPlane
@@ -15,10 +17,19 @@ from lambent.control.tags import check_tags
 from lambent.control.versions import publish
 from lambent.model import limits
 from lambent.model.call import Call, Result
+from lambent.model.code_signing import CodeSigningConfig
 from lambent.model.errors import ClientFault, conflict, invalid_parameter
 from lambent.model.function import LATEST, CodeRef, FunctionVersion
 from lambent.model.function_name import UNQUALIFIED_PATTERN, FunctionName, is_version
-from lambent.store import aliases, concurrency, functions, policies, recursion, tags
+from lambent.store import (
+    aliases,
+    code_signing,
+    concurrency,
+    functions,
+    policies,
+    recursion,
+    tags,
+)
 
 
 def create_function(plane: ControlPlane, call: Call) -> Result:
@@ -31,6 +42,7 @@ def create_function(plane: ControlPlane, call: Call) -> Result:
     if functions.get_version(cx, function, LATEST) is not None:
         raise conflict(f"Function already exist: {function.name}")
     _require_handler(parameters)
+    signing = _signing_config(cx, parameters, function)
     code = plane.code.put(uploaded_code(parameters["Code"]), call.operation)
     architecture = choose_architecture(plane, parameters.get("Architectures"), plane.architecture)
     base = _blank(function, code, architecture)
@@ -38,6 +50,8 @@ def create_function(plane: ControlPlane, call: Call) -> Result:
         created = pending(revised(plane, configure(cx, parameters, base)))
         functions.put_version(cx, created)
         tags.put_tags(cx, function.function_arn, tagged)
+        if signing is not None:
+            code_signing.assign_config(cx, function, signing.id)
         published = publish(cx, created)[0] if parameters.get("Publish") else None
         check_code_storage(cx, function.account_id, function.region)
     plane.announce(created)
@@ -105,6 +119,7 @@ def delete_function(plane: ControlPlane, call: Call) -> Result:
             policies.remove_policies(cx, function.function_arn)
             concurrency.remove_reservation(cx, function)
             recursion.remove_recursive_loop(cx, function)
+            code_signing.unassign_config(cx, function)
             tags.remove_all_tags(cx, function.function_arn)
     plane.on_change(function.function_arn)
     plane.release_code(gone)
@@ -164,6 +179,18 @@ def _require_handler(parameters: Mapping[str, Any]) -> None:
             "Runtime and Handler are mandatory parameters for functions created with deployment "
             "packages."
         )
+
+
+def _signing_config(
+    cx: sqlite3.Connection, parameters: Mapping[str, Any], function: FunctionName
+) -> CodeSigningConfig | None:
+    """The code signing configuration asked for, if it lets the code through."""
+    arn = parameters.get("CodeSigningConfigArn")
+    if not arn:
+        return None
+    config = required_config(cx, arn, function)
+    check_signature_for(config, function)
+    return config
 
 
 def _blank(function: FunctionName, code: CodeRef, architecture: str) -> FunctionVersion:

@@ -44,7 +44,7 @@ def page(
     found: Sequence[Item],
     size: int,
     key: Callable[[Item], tuple[Key, ...]],
-    show: Callable[[Item], dict[str, Any]],
+    show: Callable[[Item], Any],
     member: str,
 ) -> dict[str, Any]:
     """The output for ``found``, which was asked for one item more than a page holds."""

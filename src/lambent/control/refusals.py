@@ -48,7 +48,7 @@ OBEYED = frozenset(
         *("Architectures", "Environment.Variables", "EphemeralStorage.Size", "Layers", "Tags"),
         *("LoggingConfig.LogGroup", "LoggingConfig.LogFormat", "ZipFile"),
         *("LoggingConfig.ApplicationLogLevel", "LoggingConfig.SystemLogLevel"),
-        *("Publish", "DryRun", "RevisionId", "CodeSha256"),
+        *("Publish", "DryRun", "RevisionId", "CodeSha256", "CodeSigningConfigArn"),
         *("FunctionVersion", "Marker", "MaxItems"),
     ]
 )
@@ -72,7 +72,6 @@ REFUSED: Mapping[str, Refusal] = {
     "TracingConfig": _is("Mode", "PassThrough"),
     "FileSystemConfigs": _UNLESS_EMPTY,
     "ImageConfig": _UNLESS_EMPTY,
-    "CodeSigningConfigArn": _UNLESS_EMPTY,
     "SnapStart": _is("ApplyOn", "None"),
     "DurableConfig": _ALWAYS,
     "CapacityProviderConfig": _ALWAYS,

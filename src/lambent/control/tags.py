@@ -1,4 +1,4 @@
-"""Tags of functions.
+"""Tags of functions and code signing configurations.
 
 Source: https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html
 """
@@ -11,40 +11,37 @@ from lambent.control.locate import latest_of
 from lambent.control.plane import ControlPlane, touched
 from lambent.model import limits
 from lambent.model.call import Call, Result
+from lambent.model.code_signing import config_id_in
 from lambent.model.errors import ClientFault, invalid_parameter, not_found
 from lambent.model.function_name import FunctionName, parse_function_name
-from lambent.store import functions, tags
+from lambent.store import code_signing, functions, tags
 
 _FUNCTION_ARN = re.compile(r"arn:aws[a-zA-Z-]*:lambda:[^:]+:\d{12}:function:.+")
 
 
 def list_tags(plane: ControlPlane, call: Call) -> Result:
-    """``ListTags`` of a function."""
-    function = _function(call)
+    """``ListTags`` of a resource."""
     cx = plane.database.connection
-    latest_of(cx, function)
-    return Result({"Tags": tags.list_tags(cx, function.function_arn)})
+    return Result({"Tags": tags.list_tags(cx, _resource(cx, call))})
 
 
 def tag_resource(plane: ControlPlane, call: Call) -> Result:
-    """``TagResource``: adds tags to a function, or changes them."""
-    function = _function(call)
+    """``TagResource``: adds tags to a resource, or changes them."""
     given = check_tags(call.parameters["Tags"])
     if not given:
         raise invalid_parameter("An error occurred and the request cannot be processed.")
     with plane.database.transaction() as cx:
-        _touch(cx, function)
-        tags.put_tags(cx, function.function_arn, given)
-        check_tags(tags.list_tags(cx, function.function_arn))
+        arn = _resource(cx, call, touches=True)
+        tags.put_tags(cx, arn, given)
+        check_tags(tags.list_tags(cx, arn))
     return Result(status=204)
 
 
 def untag_resource(plane: ControlPlane, call: Call) -> Result:
     """``UntagResource``: a key that is not there is no error."""
-    function = _function(call)
     with plane.database.transaction() as cx:
-        _touch(cx, function)
-        tags.remove_tags(cx, function.function_arn, call.parameters["TagKeys"])
+        arn = _resource(cx, call, touches=True)
+        tags.remove_tags(cx, arn, call.parameters["TagKeys"])
     return Result(status=204)
 
 
@@ -60,8 +57,23 @@ def check_tags(given: Mapping[str, str]) -> Mapping[str, str]:
     return given
 
 
-def _function(call: Call) -> FunctionName:
-    resource = call.parameters["Resource"]
+def _resource(cx: sqlite3.Connection, call: Call, *, touches: bool = False) -> str:
+    """The ARN that tags hang on. Raises ``ResourceNotFoundException`` for what is not there."""
+    resource: str = call.parameters["Resource"]
+    if ":code-signing-config:" in resource:
+        place = (call.caller.account_id, call.caller.region)
+        config_id = config_id_in(resource, *place)
+        if config_id is None or code_signing.get_config(cx, *place, config_id) is None:
+            raise not_found(f"The resource you requested does not exist: {resource}")
+        return resource
+    function = _function(call, resource)
+    latest = latest_of(cx, function)
+    if touches:  # AWS: tags are part of what RevisionId stands for
+        functions.put_version(cx, touched(latest))
+    return function.function_arn
+
+
+def _function(call: Call, resource: str) -> FunctionName:
     if not _FUNCTION_ARN.fullmatch(resource):
         # The model's pattern lets only a few other kinds through, none of which Lambent has.
         raise not_found(f"The resource you requested does not exist: {resource}")
@@ -77,8 +89,3 @@ def _qualified() -> ClientFault:
     return invalid_parameter(
         "Tags on function aliases and versions are not supported. Please specify a function ARN."
     )
-
-
-def _touch(cx: sqlite3.Connection, function: FunctionName) -> None:
-    """AWS: tags are part of what ``RevisionId`` stands for."""
-    functions.put_version(cx, touched(latest_of(cx, function)))

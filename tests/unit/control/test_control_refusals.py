@@ -38,7 +38,6 @@ def test_default_valued_members_are_accepted(client: Any, member: dict[str, Any]
         ({"TracingConfig": {"Mode": "Active"}}, "TracingConfig"),
         ({"FileSystemConfigs": [{"Arn": "a", "LocalMountPath": "/mnt/a"}]}, "FileSystemConfigs"),
         ({"ImageConfig": {"Command": ["x"]}}, "ImageConfig"),
-        ({"CodeSigningConfigArn": "arn"}, "CodeSigningConfigArn"),
         ({"SnapStart": {"ApplyOn": "PublishedVersions"}}, "SnapStart"),
         ({"DurableConfig": {}}, "DurableConfig"),
         ({"CapacityProviderConfig": {}}, "CapacityProviderConfig"),
