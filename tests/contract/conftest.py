@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from lambent.http1.protocol import Exchange
+from lambent.http1.exchange import Exchange
 from lambent.http1.server import HttpServer
 from lambent.node.environ import build_environ
 from lambent.node.runtimes import find_interpreters

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Protocol
 
 from lambent.http1.bounds import MAX_HEAD_BYTES, Bounds
-from lambent.http1.protocol import Exchange
+from lambent.http1.exchange import Exchange
 from lambent.http1.server import HttpServer
 from lambent.model.invocation import EnvironmentSpec, Invocation, InvocationResult
 from lambent.node import outcomes
