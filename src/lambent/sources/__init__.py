@@ -1,0 +1,1 @@
+"""Event sources: pollers that take records from queues and streams and invoke functions with them."""

@@ -1,0 +1,69 @@
+"""What event sources need, and how they meet.
+
+Flow: a source (one file per kind: ``sqs.py``, ``kinesis.py``, ``dynamodb.py``, …) fetches records through the
+AWS API; ``filter`` drops what no pattern matches; ``batch`` makes batches (pure); a worker – one for
+queues, one for streams – invokes, and ``failures`` (pure) decides what becomes of a batch: done, retried,
+bisected, given up. Each poller reports to ``registry``, which moves the mapping's state and starts and
+stops pollers.
+
+1. A poller waits by long polls and timers; idle mappings cost nothing but those.
+2. Nothing is given up before the mapping says so; nothing is retried beyond what it says.
+3. What was handled is remembered before the next batch of the same shard or group begins, so that a
+   restart repeats at most what was being handled.
+4. A poller that cannot poll says why in ``LastProcessingResult``, and backs off.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from lambent.model.event_source_mapping import EventSourceMapping
+from lambent.model.invocation import InvocationResult
+
+
+class AwsApi(Protocol):
+    """The AWS API of wherever a service is: hosted here, embedded beside, or a real endpoint."""
+
+    async def call(
+        self,
+        service: str,
+        operation: str,
+        parameters: Mapping[str, Any],
+        *,
+        account_id: str,
+        region: str,
+    ) -> Mapping[str, Any]:
+        """The operation's output in the model's member names. Raises AwsError; has its own deadline."""
+        ...
+
+
+class Functions(Protocol):
+    """The invocation path."""
+
+    async def invoke(
+        self, function_arn: str, payload: bytes, *, trace_id: str | None = None
+    ) -> InvocationResult:
+        """Invokes and waits. Raises AwsError: throttled (429), gone (404), or the platform's own fault."""
+        ...
+
+
+class Reports(Protocol):
+    """Where a poller says how it fares; called on the loop, cheap."""
+
+    def started(self, mapping: EventSourceMapping) -> None: ...
+    def stopped(self, mapping: EventSourceMapping) -> None: ...
+    def processed(self, mapping: EventSourceMapping, last_processing_result: str) -> None:
+        """``OK``, ``No records processed``, or ``PROBLEM: …`` in AWS's words."""
+        ...
+
+
+class Poller(Protocol):
+    """Serves one mapping. Made stopped; ``start`` and ``stop`` once each."""
+
+    def start(self) -> None: ...
+    async def stop(self, deadline_s: float) -> None:
+        """Takes no more records; what is being handled may end until the deadline. Leaks nothing."""
+        ...
+
+    def describe(self) -> Mapping[str, Any]:
+        """For ``lambent sources``: lag, in flight, last result, batches retried and given up."""
+        ...
