@@ -28,7 +28,7 @@ from lambent.model.errors import (
 )
 from lambent.model.function import LATEST, Alias
 from lambent.model.function_name import FunctionName
-from lambent.store import aliases, functions, policies
+from lambent.store import aliases, event_invoke_configs, functions, policies
 
 
 def create_alias(plane: ControlPlane, call: Call) -> Result:
@@ -117,6 +117,7 @@ def delete_alias(plane: ControlPlane, call: Call) -> Result:
         latest_of(cx, function)
         aliases.delete_alias(cx, function, name)
         policies.remove_policies(cx, f"{function.function_arn}:{name}")
+        event_invoke_configs.remove_event_invoke_config(cx, function, name)
     plane.on_change(function.function_arn)
     return Result(status=204)
 

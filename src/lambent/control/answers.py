@@ -39,6 +39,8 @@ def function_configuration(
     }
     if version.environment_given:
         output["Environment"] = {"Variables": dict(version.environment)}
+    if version.dead_letter_arn:
+        output["DeadLetterConfig"] = {"TargetArn": version.dead_letter_arn}
     if version.layers:
         output["Layers"] = [
             {"Arn": layer.arn, "CodeSize": layer.code.size_bytes} for layer in version.layers

@@ -7,11 +7,12 @@ refused before, by ``refusals``.
 import hashlib
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
 from lambent.control.environment_variables import check_variables
+from lambent.control.event_targets import dead_letter_arn
 from lambent.control.function_layers import check_total_size, resolve_layers
 from lambent.control.logging_config import logging_changes
 from lambent.control.plane import ControlPlane, new_revision_id
@@ -19,7 +20,9 @@ from lambent.model import limits
 from lambent.model.errors import ClientFault, invalid_parameter, not_yet
 from lambent.model.function import FunctionVersion
 
-RUNTIMES = frozenset(f"python3.{minor}" for minor in range(9, 15))
+RUNTIMES = frozenset(
+    {f"python3.{minor}" for minor in range(9, 15)} | {"provided.al2", "provided.al2023"}
+)
 """What Lambent runs; the others that AWS knows are refused by name."""
 
 _PLAIN: Mapping[str, str] = {
@@ -50,7 +53,10 @@ _CONTENT = (
 
 
 def configure(
-    cx: sqlite3.Connection, parameters: Mapping[str, Any], base: FunctionVersion
+    cx: sqlite3.Connection,
+    parameters: Mapping[str, Any],
+    base: FunctionVersion,
+    destination_services: Collection[str],
 ) -> FunctionVersion:
     """``base`` with every setting of ``parameters``; what is not given stays.
 
@@ -73,6 +79,9 @@ def configure(
         changes["layers"] = resolve_layers(cx, arns, base.account_id, base.region)
     if parameters.get("LoggingConfig") is not None:
         changes |= logging_changes(parameters["LoggingConfig"], base)
+    if parameters.get("DeadLetterConfig") is not None:
+        given = parameters["DeadLetterConfig"]
+        changes["dead_letter_arn"] = dead_letter_arn(given, destination_services)
     configured = replace(base, **changes)
     _check_values(configured)
     check_total_size(configured.code, configured.layers)
@@ -90,6 +99,8 @@ def choose_architecture(plane: ControlPlane, wanted: list[str] | None, present: 
 def revised(plane: ControlPlane, version: FunctionVersion) -> FunctionVersion:
     """The version as it is written after a change of code or configuration."""
     content = {member: value for member, value in asdict(version).items() if member in _CONTENT}
+    if version.dead_letter_arn:  # else versions published before there was one would differ
+        content["dead_letter_arn"] = version.dead_letter_arn
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return replace(
         version,

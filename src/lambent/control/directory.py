@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from threading import Lock
 
+from lambent.control.event_invoke_config import event_invoke_config_of
 from lambent.control.locate import version_of
 from lambent.control.recursion import recursive_loop_mode
 from lambent.control.runtime_management import runtime_gone
@@ -87,7 +88,12 @@ class Directory:
     def _target(self, function: FunctionName) -> Target:
         version, alias = version_of(self._cx, function)
         loop = recursive_loop_mode(self._cx, function)
-        target = Target(function.arn, self._spec(version), recursive_loop=loop)
+        target = Target(
+            function.arn,
+            self._spec(version),
+            recursive_loop=loop,
+            event_invoke_config=event_invoke_config_of(self._cx, function),
+        )
         if alias is None or alias.additional_version is None:
             return target
         other = functions.get_version(self._cx, function, alias.additional_version)
@@ -125,4 +131,5 @@ class Directory:
             log_format=version.log_format,
             application_log_level=version.application_log_level,
             system_log_level=version.system_log_level,
+            dead_letter_arn=version.dead_letter_arn,
         )

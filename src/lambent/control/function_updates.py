@@ -57,7 +57,7 @@ def update_function_configuration(plane: ControlPlane, call: Call) -> Result:
     refuse_unsupported(call.parameters)
 
     def change(cx: Connection, version: FunctionVersion) -> FunctionVersion:
-        configured = configure(cx, call.parameters, version)
+        configured = configure(cx, call.parameters, version, plane.destination_services)
         if configured.layers and configured.layers != version.layers:
             check_signature(cx, unqualified_function_of(call))
         if configured.runtime != version.runtime:

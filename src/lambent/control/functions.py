@@ -25,6 +25,7 @@ from lambent.store import (
     aliases,
     code_signing,
     concurrency,
+    event_invoke_configs,
     functions,
     policies,
     recursion,
@@ -47,7 +48,9 @@ def create_function(plane: ControlPlane, call: Call) -> Result:
     architecture = choose_architecture(plane, parameters.get("Architectures"), plane.architecture)
     base = _blank(function, code, architecture)
     with plane.database.transaction() as cx:
-        created = pending(revised(plane, configure(cx, parameters, base)))
+        created = pending(
+            revised(plane, configure(cx, parameters, base, plane.destination_services))
+        )
         functions.put_version(cx, created)
         tags.put_tags(cx, function.function_arn, tagged)
         if signing is not None:
@@ -119,6 +122,7 @@ def delete_function(plane: ControlPlane, call: Call) -> Result:
             policies.remove_policies(cx, function.function_arn)
             concurrency.remove_reservation(cx, function)
             recursion.remove_recursive_loop(cx, function)
+            event_invoke_configs.remove_event_invoke_configs(cx, function)
             code_signing.unassign_config(cx, function)
             tags.remove_all_tags(cx, function.function_arn)
     plane.on_change(function.function_arn)
@@ -151,6 +155,7 @@ def _delete_version(plane: ControlPlane, function: FunctionName) -> list[Functio
         # AWS: deleting a version that is not there is a success too.
         gone = functions.get_version(cx, function, qualifier)
         functions.delete_version(cx, function, qualifier)
+        event_invoke_configs.remove_event_invoke_config(cx, function, qualifier)
         policies.remove_policies(cx, function.arn)
     return [] if gone is None else [gone]
 

@@ -2,7 +2,7 @@
 
 import platform
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -45,6 +45,8 @@ class ControlPlane:
     pending_work: list[WorkItem] = field(default_factory=list)
     runtime_notice: Callable[[str], str | None] = lambda _: None
     """What there is to say of a runtime on this host: that another interpreter stands in for it."""
+    destination_services: Collection[str] = ("lambda",)
+    """The services hosted here that events can be sent on to, by their word in an ARN."""
     runtime_build: Callable[[str], str | None] = lambda _: None
     """The build of a runtime on this host, 64 hex digits; None where none can be told."""
 

@@ -48,6 +48,7 @@ OBEYED = frozenset(
         *("Architectures", "Environment.Variables", "EphemeralStorage.Size", "Layers", "Tags"),
         *("LoggingConfig.LogGroup", "LoggingConfig.LogFormat", "ZipFile"),
         *("LoggingConfig.ApplicationLogLevel", "LoggingConfig.SystemLogLevel"),
+        "DeadLetterConfig.TargetArn",
         *("Publish", "DryRun", "RevisionId", "CodeSha256", "CodeSigningConfigArn"),
         *("FunctionVersion", "Marker", "MaxItems"),
     ]
@@ -56,6 +57,7 @@ OBEYED = frozenset(
 
 OPENED: Mapping[str, str] = {
     "Code": "",
+    "DeadLetterConfig": "DeadLetterConfig.",
     "Environment": "Environment.",
     "EphemeralStorage": "EphemeralStorage.",
     "LoggingConfig": "LoggingConfig.",
@@ -67,7 +69,6 @@ OPENED: Mapping[str, str] = {
 
 REFUSED: Mapping[str, Refusal] = {
     "VpcConfig": _UNLESS_EMPTY,
-    "DeadLetterConfig": _UNLESS_EMPTY,
     "KMSKeyArn": _UNLESS_EMPTY,
     "TracingConfig": _is("Mode", "PassThrough"),
     "FileSystemConfigs": _UNLESS_EMPTY,

@@ -71,6 +71,8 @@ class FunctionVersion:
     pinned_runtime_version_arn: str = ""
     runtime_version_arn: str = ""
     """What it runs under now: for answers, not stored."""
+    dead_letter_arn: str = ""
+    """``DeadLetterConfig.TargetArn``."""
 
     @property
     def function_arn(self) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from lambent.model.event_invoke import DEFAULT_EVENT_INVOKE_CONFIG, EventInvokeConfig
+
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentSpec:
@@ -32,6 +34,8 @@ class EnvironmentSpec:
     """``Text`` or ``JSON``; the levels are empty unless it is ``JSON``."""
     application_log_level: str = ""
     system_log_level: str = ""
+    dead_letter_arn: str = ""
+    """Where an asynchronous event that this version could not process is sent, if anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,8 @@ class Target:
     secondary_weight: float = 0.0
     recursive_loop: str = "Terminate"
     """The function's ``RecursiveLoop``: ``Terminate`` stops what invokes itself, ``Allow`` lets it."""
+    event_invoke_config: EventInvokeConfig = DEFAULT_EVENT_INVOKE_CONFIG
+    """How asynchronous events sent to this qualifier are handled."""
 
 
 @dataclass(frozen=True, slots=True)

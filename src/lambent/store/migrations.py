@@ -3,6 +3,7 @@
 A step that has shipped is never changed; a new need is a new step.
 """
 
+from lambent.store.schema_of_events import SCHEMA_OF_EVENTS
 from lambent.store.schema_of_scale import SCHEMA_OF_SCALE
 from lambent.store.schema_of_settings import SCHEMA_OF_SETTINGS
 
@@ -82,4 +83,5 @@ MIGRATIONS: tuple[str, ...] = (
     """,
     SCHEMA_OF_SCALE,
     SCHEMA_OF_SETTINGS,
+    SCHEMA_OF_EVENTS,
 )

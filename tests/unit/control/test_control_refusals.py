@@ -33,7 +33,6 @@ def test_default_valued_members_are_accepted(client: Any, member: dict[str, Any]
     ("member", "named"),
     [
         ({"VpcConfig": {"SubnetIds": ["subnet-1"]}}, "VpcConfig"),
-        ({"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:0:q"}}, "DeadLetterConfig"),
         ({"KMSKeyArn": "arn:aws:kms:us-east-1:0:key/k"}, "KMSKeyArn"),
         ({"TracingConfig": {"Mode": "Active"}}, "TracingConfig"),
         ({"FileSystemConfigs": [{"Arn": "a", "LocalMountPath": "/mnt/a"}]}, "FileSystemConfigs"),
