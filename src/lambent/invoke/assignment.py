@@ -5,6 +5,8 @@ Contract (property-tested):
 2. Never more starts than events that wait beyond those about to be served.
 3. Deciding twice without a change in between yields nothing the second time.
 4. The most recently used idle environment is taken first, so that the others can age and go.
+5. A pool that keeps N environments (provisioned concurrency) has N or is starting what lacks, never more; those
+   that failed to start are tried again when :meth:`Pool.refill` says so, and no event starts any.
 """
 
 from collections import deque
@@ -55,6 +57,9 @@ class Pool(Generic[EnvironmentT, WaiterT]):
         self.starting = 0
         self.retrying = 0
         self.retired = False
+        self.kept: int | None = None
+        self.failed_starts = 0
+        self._ending: set[EnvironmentT] = set()
 
     @property
     def live(self) -> int:
@@ -81,9 +86,9 @@ class Pool(Generic[EnvironmentT, WaiterT]):
             self.finishing.discard(environment)
         else:
             self.starting -= 1
-        if self.retired and not self.waiting:
-            self.busy.add(environment)
-            return [Stop(environment)]
+        is_surplus = self.kept is not None and self._surplus() >= 0  # beside this one
+        if (self.retired or is_surplus) and not self.waiting:
+            return [self._stop(environment)]
         self.idle.append(environment)
         return self._decide(len(self.finishing))
 
@@ -98,11 +103,13 @@ class Pool(Generic[EnvironmentT, WaiterT]):
         if environment in self.idle:
             self.idle.remove(environment)
             self.busy.add(environment)
+            self._ending.add(environment)
 
     def gone(self, environment: EnvironmentT) -> list[Effect[EnvironmentT, WaiterT]]:
         """An environment that had been ready ended."""
         self.busy.discard(environment)
         self.finishing.discard(environment)
+        self._ending.discard(environment)
         if environment in self.idle:
             self.idle.remove(environment)
         return self._decide(len(self.finishing))
@@ -110,6 +117,10 @@ class Pool(Generic[EnvironmentT, WaiterT]):
     def failed(self) -> WaiterT | None:
         """An environment never became ready. Returns the event that is to hear of it, if any waits."""
         self.starting -= 1
+        if self.kept is not None:
+            self.failed_starts += 1
+            if len(self.waiting) <= self.starting + len(self.finishing):
+                return None  # others will serve what waits
         return self.waiting.popleft() if self.waiting else None
 
     def retry(self) -> None:
@@ -126,24 +137,61 @@ class Pool(Generic[EnvironmentT, WaiterT]):
         self.retrying -= 1
 
     def evict(self) -> list[Effect[EnvironmentT, WaiterT]]:
-        """Gives up the environment idle for longest."""
-        if not self.idle:
+        """Gives up the environment idle for longest; none of those that are kept."""
+        if not self.idle or (self.kept is not None and self._surplus() <= 0):
             return []
-        environment = self.idle.pop(0)
-        self.busy.add(environment)
-        return [Stop(environment)]
+        return [self._stop(self.idle.pop(0))]
 
     def retire(self) -> list[Effect[EnvironmentT, WaiterT]]:
         """The version is no more: idle environments go now, the others when they are done."""
         self.retired = True
         effects: list[Effect[EnvironmentT, WaiterT]] = []
         while self.idle:
-            effects += self.evict()
+            effects.append(self._stop(self.idle.pop(0)))
         return effects
 
     def revive(self) -> None:
         """The version may run again: its environments are kept as before."""
         self.retired = False
+
+    # Provisioned concurrency
+
+    def keep(self, count: int) -> list[Effect[EnvironmentT, WaiterT]]:
+        """Has ``count`` environments initialised from now on, whatever comes; those too many go when idle."""
+        self.kept, self.failed_starts = count, 0
+        effects: list[Effect[EnvironmentT, WaiterT]] = []
+        while self.idle and self._surplus() > 0:
+            effects.append(self._stop(self.idle.pop(0)))
+        return effects + self._decide(len(self.finishing))
+
+    def refill(self) -> list[Effect[EnvironmentT, WaiterT]]:
+        """Tries again what failed to start."""
+        self.failed_starts = 0
+        return self._decide(len(self.finishing))
+
+    @property
+    def can_take(self) -> bool:
+        """Whether an event would be served by an environment that is kept, at once or in a moment."""
+        return not self.retired and len(self.idle) + len(self.finishing) > len(self.waiting)
+
+    @property
+    def serving(self) -> int:
+        """Environments that have an event."""
+        return len(self.busy) - len(self._ending)
+
+    def _surplus(self) -> int:
+        """How many more there are than are kept; none where nothing is kept."""
+        return 0 if self.kept is None else self.live - len(self._ending) - self.kept
+
+    def _stop(self, environment: EnvironmentT) -> Stop[EnvironmentT]:
+        self.busy.add(environment)
+        self._ending.add(environment)
+        return Stop(environment)
+
+    def _missing(self, counted_on: int) -> int:
+        if self.kept is None:
+            return len(self.waiting) - self.starting - counted_on
+        return 0 if self.retired else -self._surplus() - self.failed_starts
 
     def _decide(self, counted_on: int) -> list[Effect[EnvironmentT, WaiterT]]:
         effects: list[Effect[EnvironmentT, WaiterT]] = []
@@ -151,7 +199,7 @@ class Pool(Generic[EnvironmentT, WaiterT]):
             environment = self.idle.pop()
             self.busy.add(environment)
             effects.append(Deliver(environment, self.waiting.popleft()))
-        missing = len(self.waiting) - self.starting - counted_on
+        missing = self._missing(counted_on)
         if missing > 0:
             self.starting += missing
             effects.append(Start(missing))

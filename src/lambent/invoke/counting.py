@@ -4,6 +4,8 @@ Pure; used on the loop's thread. Contract (property-tested), per account and reg
 1. A function with a reservation never gets more than that, whatever others do, and takes from nobody.
 2. Functions without one get together at most the limit less all reservations.
 3. A refusal counts nothing. A change of reservations moves running executions, and ends none.
+4. What is provisioned for a function without a reservation is taken from the shared part whether it runs or
+   not; executions on provisioned environments then take nothing more. With one it is part of the reservation.
 """
 
 from lambent.model.errors import ClientFault
@@ -19,16 +21,25 @@ class Counting:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._running: dict[_Function, int] = {}
+        self._provisioned_running: dict[_Function, int] = {}
         self._reserved: dict[_Function, int] = {}
+        self._provisioned: dict[_Function, int] = {}
         self._unreserved: dict[_Place, int] = {}
         self._unreserved_limit: dict[_Place, int] = {}
 
-    def acquire(self, account_id: str, region: str, function_name: str) -> None:
-        """Takes one place. Raises AWS's 429 when there is none; nothing is counted then."""
+    def acquire(
+        self, account_id: str, region: str, function_name: str, *, provisioned: bool = False
+    ) -> None:
+        """Takes one place, or one that is ``provisioned`` and there to be taken.
+
+        Raises AWS's 429 when there is none; nothing is counted then.
+        """
         function = (account_id, region, function_name)
         running = self._running.get(function, 0)
         reserved = self._reserved.get(function)
-        if reserved is None:
+        if provisioned and reserved is None:
+            self._provisioned_running[function] = self._provisioned_running.get(function, 0) + 1
+        elif reserved is None:
             place = (account_id, region)
             used = self._unreserved.get(place, 0)
             if used >= self._unreserved_limit.get(place, self._limit):
@@ -36,15 +47,23 @@ class Counting:
             self._unreserved[place] = used + 1
         elif running >= reserved:
             raise _throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
+        elif provisioned:
+            self._provisioned_running[function] = self._provisioned_running.get(function, 0) + 1
         self._running[function] = running + 1
 
-    def release(self, account_id: str, region: str, function_name: str) -> None:
-        """Gives one place back."""
+    def release(
+        self, account_id: str, region: str, function_name: str, *, provisioned: bool = False
+    ) -> None:
+        """Gives one place back, as it was taken."""
         function = (account_id, region, function_name)
         running = self._running.pop(function) - 1
         if running:
             self._running[function] = running
-        if function not in self._reserved:
+        if provisioned:
+            left = self._provisioned_running.pop(function) - 1
+            if left:
+                self._provisioned_running[function] = left
+        elif function not in self._reserved:
             self._unreserved[(account_id, region)] -= 1
 
     def reserve(
@@ -52,13 +71,31 @@ class Counting:
     ) -> None:
         """Sets a function's reservation; None takes it back. What runs is counted the new way."""
         function, place = (account_id, region, function_name), (account_id, region)
+        taken = self._taken(function)
         before = self._reserved.pop(function, None)
         if executions is not None:
             self._reserved[function] = executions
-        limit = self._unreserved_limit.get(place, self._limit)
-        self._unreserved_limit[place] = limit + (before or 0) - (executions or 0)
-        moved = self._running.get(function, 0) * ((before is not None) - (executions is not None))
+        self._take(place, self._taken(function) - taken)
+        shared = self._running.get(function, 0) - self._provisioned_running.get(function, 0)
+        moved = shared * ((before is not None) - (executions is not None))
         self._unreserved[place] = self._unreserved.get(place, 0) + moved
+
+    def provision(self, account_id: str, region: str, function_name: str, executions: int) -> None:
+        """Sets what is provisioned for all of a function's versions and aliases together."""
+        function = (account_id, region, function_name)
+        taken = self._taken(function)
+        self._provisioned.pop(function, None)
+        if executions:
+            self._provisioned[function] = executions
+        self._take((account_id, region), self._taken(function) - taken)
+
+    def _taken(self, function: _Function) -> int:
+        """What a function has of its own, and the others have not."""
+        reserved = self._reserved.get(function)
+        return self._provisioned.get(function, 0) if reserved is None else reserved
+
+    def _take(self, place: _Place, more: int) -> None:
+        self._unreserved_limit[place] = self._unreserved_limit.get(place, self._limit) - more
 
     def in_use(self, account_id: str, region: str, function_name: str) -> int:
         """Executions of a function running now."""

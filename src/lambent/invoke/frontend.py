@@ -9,6 +9,7 @@ import msgspec
 from lambent.invoke.counting import Counting
 from lambent.invoke.placement import Placement
 from lambent.invoke.ports import Directory
+from lambent.invoke.provisioned import Provisioned
 from lambent.invoke.routing import choose_version
 from lambent.model.errors import ClientFault
 from lambent.model.invocation import Invocation, InvocationResult
@@ -27,8 +28,10 @@ class Frontend:
         counting: Counting,
         placement: Placement,
         draw: Callable[[], float] = random.random,
+        provisioned: Provisioned | None = None,
     ) -> None:
         self._directory = directory
+        self._provisioned = provisioned or Provisioned(placement)
         self._counting = counting
         self._placement = placement
         self._draw = draw
@@ -56,9 +59,11 @@ class Frontend:
         """
         target = self._directory.resolve(account_id, region, function_name, qualifier)
         payload = check_payload(payload)
+        spec = choose_version(target, self._draw()) if target.secondary else target.primary
+        provisioned = self._provisioned.spec_for(target.invoked_arn, spec)
         invocation = Invocation(
             request_id or str(uuid.uuid4()),
-            choose_version(target, self._draw()) if target.secondary else target.primary,
+            provisioned or spec,
             target.invoked_arn,
             payload,
             client_context,
@@ -66,11 +71,12 @@ class Frontend:
             trace_id,
         )
         name = target.primary.function_name
-        self._counting.acquire(account_id, region, name)
+        has_own = provisioned is not None
+        self._counting.acquire(account_id, region, name, provisioned=has_own)
         try:
             return await self._placement.invoke(invocation)
         finally:
-            self._counting.release(account_id, region, name)
+            self._counting.release(account_id, region, name, provisioned=has_own)
 
 
 def check_payload(payload: bytes) -> bytes:

@@ -96,6 +96,29 @@ class Placement:
         self._execute(key, pool, pool.request(waiter))
         return waiter.result
 
+    # Provisioned concurrency
+
+    def keep(self, spec: EnvironmentSpec, count: int) -> None:
+        """Has ``count`` environments of the spec initialised from now on; 0 ends it."""
+        pool = self._pools.get(spec.key)
+        if pool is None:
+            if not count or self._stopping:
+                return
+            pool = self._pools[spec.key] = Pool()
+            self._specs[spec.key] = spec
+        self._execute(spec.key, pool, pool.keep(count))
+        self._forget_empty(spec.key, pool)
+
+    def refill(self, key: str) -> None:
+        """Tries again to start what a pool keeps and could not start."""
+        pool = self._pools.get(key)
+        if pool is not None and not self._stopping:
+            self._execute(key, pool, pool.refill())
+
+    def kept(self, key: str) -> "Pool[Environment, Waiter] | None":
+        """The pool of environments that are kept for this key, to look at."""
+        return self._pools.get(key)
+
     def _lose_patience(self, key: str) -> None:
         pool = self._pools.get(key)
         if pool is not None:
@@ -235,7 +258,9 @@ class Placement:
 
     def _evict_one(self) -> None:
         """Stops the environment that has been idle for longest, of whatever version."""
-        candidates = [(p.idle[0].idle_since_s, k) for k, p in self._pools.items() if p.idle]
+        candidates = [
+            (p.idle[0].idle_since_s, k) for k, p in self._pools.items() if p.idle and not p.kept
+        ]
         if candidates:
             key = min(candidates)[1]
             pool = self._pools[key]
@@ -245,12 +270,14 @@ class Placement:
         """Stops what has been idle too long."""
         oldest_s = time.monotonic() - self._idle_timeout_s
         for key, pool in list(self._pools.items()):
-            while pool.idle and pool.idle[0].idle_since_s < oldest_s:
+            while pool.idle and not pool.kept and pool.idle[0].idle_since_s < oldest_s:
                 self._execute(key, pool, pool.evict())
         self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
 
     def _forget_empty(self, key: str, pool: Pool[Environment, Waiter]) -> None:
-        if not pool.live and not pool.waiting and self._pools.get(key) is pool:
+        if pool.kept or pool.live or pool.waiting:
+            return
+        if self._pools.get(key) is pool:
             del self._pools[key]
             del self._specs[key]
 

@@ -36,6 +36,8 @@ class EnvironmentSpec:
     system_log_level: str = ""
     dead_letter_arn: str = ""
     """Where an asynchronous event that this version could not process is sent, if anywhere."""
+    initialization_type: str = "on-demand"
+    """``on-demand`` or ``provisioned-concurrency``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,18 +24,24 @@ class CountingRules(RuleBasedStateMachine):
         super().__init__()
         self.counting = Counting(LIMIT)
         self.running: dict[Function, int] = dict.fromkeys(FUNCTIONS, 0)
+        self.on_provisioned: dict[Function, int] = dict.fromkeys(FUNCTIONS, 0)
         self.reserved: dict[Function, int] = {}
+        self.provisioned: dict[Function, int] = dict.fromkeys(FUNCTIONS, 0)
 
     def unreserved_running(self, place: tuple[str, ...]) -> int:
-        """Executions of a place's functions that have no reservation."""
-        return sum(n for f, n in self.running.items() if f[:2] == place and f not in self.reserved)
+        """Executions of a place's functions that have no reservation, but those on provisioned ones."""
+        return sum(
+            n - self.on_provisioned[f]
+            for f, n in self.running.items()
+            if f[:2] == place and f not in self.reserved
+        )
 
     def room(self, function: Function) -> int:
         """How many more executions a function may have."""
         if function in self.reserved:
             return self.reserved[function] - self.running[function]
         place = function[:2]
-        taken = sum(n for f, n in self.reserved.items() if f[:2] == place)
+        taken = sum(self.reserved.get(f, self.provisioned[f]) for f in FUNCTIONS if f[:2] == place)
         return LIMIT - taken - self.unreserved_running(place)
 
     @rule(function=functions)
@@ -56,13 +62,33 @@ class CountingRules(RuleBasedStateMachine):
             {"Type": "User", "Reason": reason},
         )
 
+    @rule(function=functions)
+    def acquire_provisioned(self, function: Function) -> None:
+        """An event comes for a provisioned environment: only a reservation that is used up refuses it."""
+        if function in self.reserved and self.room(function) <= 0:
+            with pytest.raises(ClientFault):
+                self.counting.acquire(*function, provisioned=True)
+            return
+        self.counting.acquire(*function, provisioned=True)
+        self.running[function] += 1
+        self.on_provisioned[function] += 1
+
     @precondition(lambda self: any(self.running.values()))
     @rule(data=st.data())
     def release(self, data: st.DataObject) -> None:
         """An execution ends."""
-        function = data.draw(st.sampled_from([f for f, n in self.running.items() if n]))
-        self.counting.release(*function)
+        ways = [(f, True) for f, n in self.on_provisioned.items() if n]
+        ways += [(f, False) for f, n in self.running.items() if n > self.on_provisioned[f]]
+        function, provisioned = data.draw(st.sampled_from(ways))
+        self.counting.release(*function, provisioned=provisioned)
         self.running[function] -= 1
+        self.on_provisioned[function] -= provisioned
+
+    @rule(function=functions, executions=st.integers(0, LIMIT))
+    def provision(self, function: Function, executions: int) -> None:
+        """A function's provisioned concurrency is set, whatever runs at that moment."""
+        self.counting.provision(*function, executions)
+        self.provisioned[function] = executions
 
     @rule(function=functions, executions=st.none() | st.integers(0, LIMIT))
     def reserve(self, function: Function, executions: int | None) -> None:
