@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from lambent.model import limits
 from lambent.model.function import FunctionVersion
+from lambent.model.provisioned import ProvisionedStatus
 from lambent.model.runtime_version import runtime_version_arn
 from lambent.store.code import CodeKey, CodeStore
 from lambent.store.database import Database
@@ -16,6 +17,7 @@ from lambent.store.functions import code_in_use, is_code_used, layer_sets_in_use
 # POLICY: longer than any invocation, so that code of a deleted version outlives its environments.
 _CODE_GRACE = timedelta(seconds=limits.TIMEOUT_MAX.value + 120)
 _ARCHITECTURES = {"x86_64": "x86_64", "amd64": "x86_64", "aarch64": "arm64", "arm64": "arm64"}
+_NOTHING_YET = ProvisionedStatus(0, 0, "IN_PROGRESS")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,8 @@ class ControlPlane:
     """The services hosted here that events can be sent on to, by their word in an ARN."""
     runtime_build: Callable[[str], str | None] = lambda _: None
     """The build of a runtime on this host, 64 hex digits; None where none can be told."""
+    provisioned_status: Callable[[str], ProvisionedStatus] = lambda _: _NOTHING_YET
+    """How far the provisioned concurrency of a qualified ARN is, asked of the invocation path."""
 
     def timestamp(self) -> str:
         """Now, as Lambda writes it: ``2026-01-31T12:00:00.000+0000``."""
