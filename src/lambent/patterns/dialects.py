@@ -16,6 +16,9 @@ MAX_BRANCHES = 1_000
 Source: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-create-pattern-operators.html
 """
 
+MAX_STEPS = 20_000
+"""POLICY: steps of paths in all those combinations together; a pattern of that size takes some 20 MB."""
+
 SNS_MAX_KEYS = 5
 SNS_MAX_COMBINATIONS = 150
 """Source: https://docs.aws.amazon.com/sns/latest/dg/subscription-filter-policy-constraints.html"""

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, NoReturn
 
-from lambent.patterns.dialects import MAX_DEPTH, Dialect, check_limits, is_or
+from lambent.patterns.dialects import MAX_DEPTH, MAX_STEPS, Dialect, check_limits, is_or
 from lambent.patterns.errors import PatternError
 from lambent.patterns.operators import MATCH_TYPES, Leaf, parse_leaf
 
@@ -36,7 +36,10 @@ def parse_pattern(source: str | Mapping[str, Any], dialect: Dialect) -> list[Bra
         return [{}]  # AWS: an empty filter policy is none at all
     _check_shape(pattern, 1)
     check_limits(pattern, dialect)
-    return _extend([{}], pattern, "", dialect)
+    branches = _extend([{}], pattern, "", dialect)
+    if sum(name.count(".") + 1 for branch in branches for name in branch) > MAX_STEPS:
+        raise PatternError(f"Rule is too complex: $or makes more than {MAX_STEPS} steps")
+    return branches
 
 
 def _read_json(text: str, dialect: Dialect) -> object:

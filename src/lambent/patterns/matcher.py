@@ -40,16 +40,17 @@ def compile_branch(branch: Mapping[str, Leaf]) -> Check:
         for part in name.split("."):
             step = step.below.setdefault(part, _Step())
         step.leaf = leaf
-    return _object_check(root, _leaf_check)
+    return _object_check(root)
 
 
-def _object_check(step: _Step, leaf_check: Callable[[Leaf], Check]) -> Check:
-    checks = tuple((key, _value_check(child, leaf_check)) for key, child in step.below.items())
-    dotted = frozenset(_dotted_names(step))
+def _object_check(step: _Step, value_check: Callable[[_Step], Check] | None = None) -> Check:
+    value_check = value_check or _value_check
+    checks = tuple((key, value_check(child)) for key, child in step.below.items())
+    leads_on = any(child.below for child in step.below.values())
 
     def matches(document: dict[str, Any]) -> bool:
-        if dotted and not document.keys().isdisjoint(dotted):
-            document = _undotted(document, dotted)
+        if leads_on and "." in "".join(document):
+            document = _undotted(document, step)
         for key, check in checks:  # noqa: SIM110 - all() with a generator takes twice as long
             if not check(document.get(key, _MISSING)):
                 return False
@@ -58,19 +59,19 @@ def _object_check(step: _Step, leaf_check: Callable[[Leaf], Check]) -> Check:
     return matches
 
 
-def _value_check(step: _Step, leaf_check: Callable[[Leaf], Check]) -> Check:
-    leaf = None if step.leaf is None else leaf_check(step.leaf)
+def _value_check(step: _Step) -> Check:
+    leaf = None if step.leaf is None else _leaf_check(step.leaf)
     if not step.below:
         return leaf or _always
-    below = _below_check(step, leaf_check)
+    below = _below_check(step)
     if leaf is None:
         return below
     here = leaf
     return lambda value: here(value) and below(value)
 
 
-def _below_check(step: _Step, leaf_check: Callable[[Leaf], Check]) -> Check:
-    matches = _object_check(step, leaf_check)
+def _below_check(step: _Step) -> Check:
+    matches = _object_check(step)
     if not matches({}):
 
         def some(value: Any) -> bool:
@@ -110,8 +111,17 @@ def _leaf_check(leaf: Leaf) -> Check:
     return check
 
 
-def _absence_check(_: Leaf) -> Check:
-    return _is_absent
+def _absence_check(step: _Step) -> Check:
+    """None of the fields here and below is there, in any element."""
+    below = _object_check(step, _absence_check) if step.below else _always
+    here = _always if step.leaf is None else _is_absent
+
+    def lacks(value: Any) -> bool:
+        if isinstance(value, dict):
+            return below(value)
+        return here(value) and (not isinstance(value, list) or all(map(below, _objects(value))))
+
+    return lacks
 
 
 def _is_absent(value: Any) -> bool:
@@ -147,26 +157,25 @@ def _objects(array: list[Any]) -> Iterator[dict[str, Any]]:
             yield element
 
 
-def _dotted_names(step: _Step) -> Iterator[str]:
-    """The keys of several steps that lead to a step below this one, at any depth."""
-    stack = [(key, child, 1) for key, child in step.below.items()]
-    while stack:
-        name, current, steps = stack.pop()
-        if steps > 1:
-            yield name
-        stack.extend((f"{name}.{key}", child, steps + 1) for key, child in current.below.items())
-
-
-def _undotted(document: dict[str, Any], dotted: frozenset[str]) -> dict[str, Any]:
+def _undotted(document: dict[str, Any], step: _Step) -> dict[str, Any]:
     """The object with the keys the pattern knows by steps put where those steps lead."""
-    plain = {key: value for key, value in document.items() if key not in dotted}
-    for name in document.keys() & dotted:
-        value = document[name]
-        head, *tail = name.split(".")
+    plain: dict[str, Any] = {}
+    for key, value in document.items():
+        head, *tail = key.split(".")
+        if not tail or not _leads(step, key):
+            head, tail = key, []
         for part in reversed(tail):
-            value = {part: value}
+            value = {part: value}  # noqa: PLW2901 - wrapped once for each step
         plain[head] = _merged(plain[head], value) if head in plain else value
     return plain
+
+
+def _leads(step: _Step, key: str) -> bool:
+    """Whether the steps a key spells are steps of the pattern."""
+    current: _Step | None = step
+    for part in key.split("."):
+        current = None if current is None else current.below.get(part)
+    return current is not None
 
 
 def _merged(one: Any, other: Any) -> Any:

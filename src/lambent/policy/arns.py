@@ -25,12 +25,17 @@ def arn_matches(pattern: Template, arn: str, values: Values) -> bool:
 
 
 def _matches(pattern: Template, arn: str, values: Values, *, loose: bool) -> bool:
-    patterns = _segments(pattern.text)
+    text = pattern.text
+    has_variables = pattern.variables and "${" in text
+    patterns = _segments(text) if has_variables else text.split(":", _SEGMENTS - 1)
     if len(patterns) < _SEGMENTS:
         return loose and pattern.matches(arn, values)
+    if not has_variables and "*" not in text and "?" not in text:
+        return text == arn
     parts = arn.split(":", _SEGMENTS - 1)
     return len(parts) == _SEGMENTS and all(
-        replace(pattern, text=segment).matches(part, values)
+        (segment == part and not has_variables)
+        or replace(pattern, text=segment).matches(part, values)
         for segment, part in zip(patterns, parts, strict=True)
     )
 
@@ -39,10 +44,10 @@ def _segments(text: str) -> list[str]:
     """The segments of a pattern; the colons within ``${…}`` are the variable's."""
     segments: list[str] = []
     start = index = 0
+    last_closing = text.rfind("}")
     while index < len(text) and len(segments) < _SEGMENTS - 1:
-        closing = text.find("}", index) if text.startswith("${", index) else -1
-        if closing >= 0:
-            index = closing
+        if index < last_closing and text.startswith("${", index):
+            index = text.index("}", index)
         elif text[index] == ":":
             segments.append(text[start:index])
             start = index + 1

@@ -69,7 +69,8 @@ class Statement:
 
     def _action(self, action: str) -> bool:
         # AWS: actions are not case-sensitive.
-        return any(glob(pattern)(action) for pattern in self.actions) != self.not_actions
+        named = action in self.actions or any(glob(pattern)(action) for pattern in self.actions)
+        return named != self.not_actions
 
     def _resource(self, request: Request) -> bool:
         if not self.resources:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 _VARIABLE = re.compile(r"\$\{([^{}]*)\}")
-_DEFAULTED = re.compile(r"([^,']*?)\s*,\s*'([^']*)'")
 _REMEMBERED_CHARS = 256
 _LITERALS = {"*", "?", "$"}
 
@@ -54,8 +53,9 @@ def _value_of(name: str, values: Values) -> str | None:
     """A variable's one value, its default, or the character it escapes."""
     if name in _LITERALS:
         return name
-    defaulted = _DEFAULTED.fullmatch(name)
-    key, default = (defaulted[1], defaulted[2]) if defaulted else (name, None)
+    key, _, quoted = (part.strip() for part in name.partition(","))
+    has_default = len(quoted) > 1 and quoted[0] == quoted[-1] == "'"
+    default = quoted[1:-1] if has_default else None
     found = values.get(key.lower(), ())
     return found[0] if len(found) == 1 else default
 

@@ -103,11 +103,30 @@ def test_or_is_limited_before_it_is_multiplied_out() -> None:
         compile_pattern(pattern, Dialect.EVENTBRIDGE)
 
 
+def test_or_of_long_paths_is_limited() -> None:
+    """Few combinations of many steps each are as many steps as many combinations of few."""
+    choices = {f"k{i}": {"$or": [{c: [1]} for c in "abcdefghij"]} for i in range(3)}
+    deep = '{"a":' * 90 + "[1]" + "}" * 90
+    assert compile_pattern(choices, Dialect.EVENTBRIDGE).matches({k: {"c": 1} for k in choices})
+    with pytest.raises(PatternError, match="too complex"):
+        compile_pattern({**choices, "d": json.loads(deep)}, Dialect.EVENTBRIDGE)
+
+
 @pytest.mark.parametrize("depth", [101, 1_000, 100_000])
 def test_depth_is_limited(depth: int) -> None:
     """A pattern nested too deeply is refused, as text and as an object, without overflowing."""
     with pytest.raises(PatternError):
         compile_pattern('{"a":' * depth + "[1]" + "}" * depth, Dialect.SNS_BODY)
+
+
+@pytest.mark.parametrize("leaf", ['["x"]', '[{"exists": false}]', '["x", {"exists": false}]'])
+def test_depth_costs_no_more_than_its_square(leaf: str) -> None:
+    """The deepest pattern allowed compiles and matches at once, whatever it asks at the end."""
+    pattern = compile_pattern('{"a":' * 100 + leaf + "}" * 100, Dialect.EVENTBRIDGE)
+    event: dict[str, Any] = {"a": "x"}
+    for _ in range(99):
+        event = {"a": [event, {"b": 1}]}
+    assert pattern.matches(event) is ('"x"' in leaf)
 
 
 def test_text_is_limited() -> None:

@@ -208,3 +208,6 @@ def test_globs_agree_with_fnmatch(pattern: str, text: str) -> None:
 def test_globs_take_no_exponential_time() -> None:
     """A pattern of hundreds of wildcards against a long text that nearly matches ends at once."""
     assert not glob("a*" * 5_000 + "?b")("a" * 50_000)
+    spaced = document(Condition={"StringLike": {"k": "${a" + " " * 100_000 + "b}"}})
+    request = Request(ANONYMOUS, "sqs:SendMessage", "arn:aws:sqs:r:1:q", {"k": "a"})
+    assert not evaluate([parse_policy(spaced)], request).allowed

@@ -174,3 +174,16 @@ def test_the_policy_of_an_identity_has_no_principal() -> None:
     assert not evaluate([policy], other).allowed
     assert not evaluate([policy], Request(ANONYMOUS, "s3:GetObject", "arn:aws:s3:::b//x")).allowed
     assert policy.statements[0].effect is Effect.ALLOW
+
+
+def test_a_request_cannot_name_a_variable() -> None:
+    """An ARN that spells a variable is not what the variable stands for, nor is one that spells a wildcard."""
+    statement = {
+        "Effect": "Allow",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": "arn:aws:s3:::${k}",
+    }
+    for name, covered in (("${k}", False), ("a", False), ("*", True)):
+        request = Request(ANONYMOUS, "s3:GetObject", f"arn:aws:s3:::{name}", {"k": "*"})
+        assert allowed(statement, request) is covered
