@@ -208,3 +208,13 @@ def open_host(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
             await backend.close()
 
     return opened
+
+
+@pytest.fixture
+def open_line() -> Callable[..., Any]:
+    """``await open_line(sandbox)``: the line to it."""
+
+    async def opened(sandbox: Sandbox) -> Line:
+        return await Line(sandbox).open()
+
+    return opened

@@ -13,7 +13,7 @@ from lambent.model.runtime_version import runtime_version_arn
 from lambent.node.environ import build_environ
 from lambent.node.environment import Environment, Watcher
 from lambent.node.environment_log import EnvironmentLog, LogSink, Phase, open_log
-from lambent.node.runtimes import RUNTIME_NAMES, Interpreter, choose_interpreter
+from lambent.node.runtimes import RUNTIME_NAMES, Interpreter, choose_interpreter, runtime_label
 from lambent.node.sandbox.contract import Backend, Launch
 
 
@@ -86,7 +86,7 @@ class Node:
         choice = choose_interpreter(spec.runtime, self._interpreters)
         build = choice.interpreter.build
         arn = runtime_version_arn(spec.region, build) if build else None
-        log.init_start(now_ms, f"python:{choice.interpreter.version}", phase, arn)
+        log.init_start(now_ms, runtime_label(spec.runtime, choice.interpreter), phase, arn)
         if choice.notice and phase == "init":
             log.notice(now_ms, choice.notice)
         if phase == "init":

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from lambent.model.invocation import EnvironmentSpec
+from lambent.node.runtimes import is_provided
 
 _STATIC = {
     "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
@@ -10,7 +11,6 @@ _STATIC = {
     "LANG": "en_US.UTF-8",
     "LD_LIBRARY_PATH": "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
     "PATH": "/usr/local/bin:/usr/bin:/bin:/opt/bin",
-    "PYTHONPATH": "/var/runtime",
     "SHLVL": "0",
     "TZ": ":UTC",
 }
@@ -28,14 +28,19 @@ def build_environ(
     if spec.log_format == "JSON":
         logging["AWS_LAMBDA_LOG_FORMAT"] = spec.log_format
         logging["AWS_LAMBDA_LOG_LEVEL"] = spec.application_log_level or "INFO"
+    managed = {}
+    if not is_provided(spec.runtime):
+        # AWS: "not defined for OS-only runtimes".
+        managed["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{spec.runtime}"
+        managed["PYTHONPATH"] = "/var/runtime"
     return {
         **spec.environment,
         **_STATIC,
+        **managed,
         **credentials,
         **logging,
         "_HANDLER": spec.handler,
         "AWS_DEFAULT_REGION": spec.region,
-        "AWS_EXECUTION_ENV": f"AWS_Lambda_{spec.runtime}",
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mib),
         "AWS_LAMBDA_FUNCTION_NAME": spec.function_name,
         "AWS_LAMBDA_FUNCTION_VERSION": spec.version,

@@ -278,6 +278,8 @@ class Environment:
             clean=not how.signal and not how.code,
             out_of_memory=self._sandbox.oom_killed(),
         )
+        if how.not_started:
+            describe_failure = partial(outcomes.not_started, reason=how.not_started)
         if self._invocation is not None:
             self._failure = failure = describe_failure(self._invocation.request_id)
             self._finish(failure.payload(), "Unhandled", failure.status, failure.error_type)

@@ -39,6 +39,16 @@ def exited(request_id: str, how: str, clean: bool, out_of_memory: bool) -> Failu
     return Failure(error_type, message, log_line=f"{message}\n{error_type}\n")
 
 
+def not_started(request_id: str, reason: str) -> Failure:
+    """There is no bootstrap, or it is nothing the host can run.
+
+    Source: recordings ("Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]").
+    """
+    message = f"RequestId: {request_id} Error: {reason}"
+    error_type = "Runtime.InvalidEntrypoint"
+    return Failure(error_type, message, log_line=f"{message}\n{error_type}\n")
+
+
 def init_timed_out(request_id: str, deadline_s: float) -> Failure:
     """The runtime did not ask for its first event in time."""
     message = f"RequestId: {request_id} Error: Init timed out after {deadline_s:.2f} seconds"

@@ -8,7 +8,7 @@ import hashlib
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
@@ -17,6 +17,7 @@ _SDK = "boto3"
 _VERSIONS = tuple(f"3.{minor}" for minor in range(10, 15))
 RUNTIME_NAMES = tuple(f"python{version}" for version in _VERSIONS)
 """The Python runtimes that AWS offers and awslambdaric supports."""
+_PROVIDED = "provided."
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +95,31 @@ def find_interpreters() -> list[Interpreter]:
     return found
 
 
+def is_provided(runtime: str) -> bool:
+    """Whether the function brings its runtime along: AWS's OS-only runtimes."""
+    return runtime.startswith(_PROVIDED)
+
+
+def python_command(interpreter: Interpreter) -> list[str]:
+    """How it is started: without what the host has installed for itself."""
+    return [interpreter.executable, "-s", "-S", "-X", "utf8"]
+
+
+def runtime_label(runtime: str, interpreter: Interpreter) -> str:
+    """What ``INIT_START`` says: ``python:3.11`` or ``provided:al2023``."""
+    if is_provided(runtime):
+        return runtime.replace(".", ":")
+    return f"python:{interpreter.version}"
+
+
 def choose_interpreter(runtime: str, found: Sequence[Interpreter]) -> RuntimeChoice:
     """The interpreter for ``python3.X``: that one, else the nearest (the newer of two).
 
-    Raises LookupError for a runtime that is no Python.
+    For ``provided.*`` the one whose zygote is up first, only to fork from; it has no build to pin.
+    Raises LookupError for a runtime that is neither.
     """
+    if is_provided(runtime):
+        return RuntimeChoice(replace(found[0], build=""), None)
     if not runtime.startswith("python3."):
         raise LookupError(runtime)
     wanted = int(runtime.removeprefix("python3."))

@@ -181,6 +181,28 @@ async def test_an_exit_during_init_is_the_answer(live: Live, status: ExitStatus)
 
 
 @on_loop
+async def test_a_program_that_could_not_be_started_is_the_answer(live: Live) -> None:
+    """Why is in the event's error and in the log, as AWS words it."""
+    reason = "fork/exec /var/task/bootstrap: exec format error"
+
+    async def script(runtime: FakeRuntime) -> ExitStatus:
+        return ExitStatus(1, not_started=reason)
+
+    life = await live(script, phase="invoke").open()
+    await life.gone()
+    result = life.environment.refuse_invocation(make_invocation(life.spec, request_id="r"))
+    words = f"RequestId: r Error: {reason}"
+    assert error_of(result.payload) == ("Runtime.InvalidEntrypoint", words)
+    assert re.fullmatch(
+        rb"INIT_REPORT Init Duration: [0-9.]+ ms\tPhase: invoke\tStatus: error"
+        rb"\tError Type: Runtime.InvalidEntrypoint\n"
+        rb"START RequestId: r Version: \$LATEST\n" + re.escape(words.encode())
+        + rb"\nRuntime.InvalidEntrypoint\nEND RequestId: r\nREPORT RequestId: r\t.+\n",
+        b"".join(life.lines),
+    )  # fmt: skip
+
+
+@on_loop
 async def test_an_init_that_takes_too_long_is_ended(live: Live) -> None:
     """At the Init phase's deadline the sandbox is killed, and the waiting event hears of a timeout."""
 

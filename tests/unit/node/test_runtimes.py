@@ -33,7 +33,18 @@ def test_the_nearest_interpreter_is_chosen(wanted: int, present: list[int]) -> N
         assert f"under python3.{chosen} " in choice.notice
 
 
-@pytest.mark.parametrize("runtime", ["nodejs20.x", "provided.al2023", "python2.7", ""])
+@pytest.mark.parametrize(
+    ("runtime", "label"), [("provided.al2023", "provided:al2023"), ("python3.12", "python:3.11")]
+)
+def test_a_runtime_brought_along_needs_no_interpreter(runtime: str, label: str) -> None:
+    """Any will do to fork it from, without a notice and without a build that could be pinned."""
+    choice = choose_interpreter(runtime, [interpreter(11)])
+    assert runtimes.runtime_label(runtime, choice.interpreter) == label
+    if runtimes.is_provided(runtime):
+        assert (choice.notice, choice.interpreter.build) == (None, "")
+
+
+@pytest.mark.parametrize("runtime", ["nodejs20.x", "python2.7", ""])
 def test_other_languages_are_not_pythons(runtime: str) -> None:
     """A runtime that is no Python 3 raises LookupError."""
     with pytest.raises(LookupError):

@@ -25,10 +25,14 @@ class SandboxError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ExitStatus:
-    """How the runtime process ended: ``code``, or ``signal`` when one killed it."""
+    """How the runtime process ended: ``code``, or ``signal`` when one killed it.
+
+    ``not_started``: why its program could not be started at all; empty when it was.
+    """
 
     code: int = 0
     signal: int = 0
+    not_started: str = ""
 
     def describe(self) -> str:
         """AWS's words: ``exit status 1`` or ``signal: killed``."""

@@ -138,21 +138,32 @@ class NamespaceSandbox:
         control = self._control
         if control is None:
             return
-        with suppress(BlockingIOError):
-            data = b""
-            with suppress(ConnectionError):
-                data = control.recv(4096)
-            if data.startswith(b"exit "):
-                code, number = data.split()[1:]
-                self._reported = ExitStatus(int(code), int(number))
-            elif data:
-                asyncio.get_running_loop().call_exception_handler(
-                    {"message": f"environment set-up: {data.decode(errors='replace')}"}
-                )
-        if not data or self._pidfd < 0:
+        is_over = self._pidfd < 0
+        try:
+            while data := control.recv(4096):
+                self._take_report(data)
+            is_over = True
+        except BlockingIOError:
+            pass
+        except ConnectionError:
+            is_over = True
+        if is_over:
             asyncio.get_running_loop().remove_reader(control)
             control.close()
             self._control = None
+
+    def _take_report(self, data: bytes) -> None:
+        """One message of the child, before it was anybody else's, or of its guard."""
+        kind, _, rest = data.decode(errors="replace").partition(" ")
+        if kind == "not-started":
+            self._reported = ExitStatus(code=1, not_started=rest)
+        elif kind != "exit":
+            asyncio.get_running_loop().call_exception_handler(
+                {"message": f"environment set-up: {kind} {rest}"}
+            )
+        elif self._reported is None:
+            code, number = rest.split()
+            self._reported = ExitStatus(int(code), int(number))
 
     def _remove_cgroup(self, tries: int) -> None:
         if self._cgroup.remove() or tries == 0:

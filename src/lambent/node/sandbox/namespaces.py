@@ -13,11 +13,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lambent.node.entrypoint import BOOTSTRAP_SCRIPT, choose_entry
 from lambent.node.linux.cgroups import Cgroup, CgroupLayout, prepare_layout
-from lambent.node.runtimes import Interpreter, choose_interpreter
+from lambent.node.runtimes import Interpreter, choose_interpreter, is_provided, python_command
 from lambent.node.sandbox.contract import Launch, SandboxError
 from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
 from lambent.node.sandbox.zygote_client import RUNTIME_API_PORT, RUNTIME_PATH, ZygoteClient
+from lambent.node.zygote import bootstrap
 from lambent.node.zygote.root import FIRST_UID, HIDDEN
 from lambent.node.zygote.rootless import INSIDE_UID
 
@@ -101,6 +103,7 @@ class NamespaceBackend:
         root = self._run_dir / f"root-{interpreter.version}"
         root.mkdir(parents=True, exist_ok=True)
         binds = {f"{RUNTIME_PATH}/{name}": path for name, path in interpreter.packages.items()}
+        binds[f"{RUNTIME_PATH}/{BOOTSTRAP_SCRIPT}"] = bootstrap.__file__
         if not interpreter.prefix.startswith("/usr"):
             binds[interpreter.prefix] = interpreter.prefix
         return {
@@ -133,6 +136,10 @@ class NamespaceBackend:
 
     def _request(self, launch: Launch, interpreter: Interpreter, slot: int) -> dict[str, Any]:
         spec = launch.spec
+        runtime_command = [*python_command(interpreter), f"{RUNTIME_PATH}/{BOOTSTRAP_SCRIPT}"]
+        entry = choose_entry(spec, "/var/task", "/opt", runtime_command)
+        # A custom runtime has no such client.
+        telemetry = {} if is_provided(spec.runtime) else {"_LAMBDA_TELEMETRY_LOG_FD": "3"}
         library = f"/opt/python/lib/{interpreter.runtime}/site-packages"
         return {
             "ports": [RUNTIME_API_PORT, self._endpoint_port],
@@ -143,13 +150,14 @@ class NamespaceBackend:
             "uid": self._uids[slot],
             "search": ["/var/task", library, "/opt/python"],
             "v2": self._layout.v2 is not None,
+            "entry": entry,
             "environ": {
                 **launch.environ,
                 "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{RUNTIME_API_PORT}",
                 "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._endpoint_port}",
                 "LAMBDA_TASK_ROOT": "/var/task",
                 "LAMBDA_RUNTIME_DIR": RUNTIME_PATH,
-                "_LAMBDA_TELEMETRY_LOG_FD": "3",
+                **telemetry,
             },
         }
 

@@ -14,9 +14,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lambent.node.entrypoint import choose_entry
 from lambent.node.linux.procfs import peak_resident_bytes
-from lambent.node.runtimes import Interpreter, choose_interpreter
+from lambent.node.runtimes import Interpreter, choose_interpreter, python_command
 from lambent.node.sandbox.contract import ExitStatus, Launch, SandboxError
+from lambent.node.zygote import bootstrap
 
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv.pop()); "
@@ -39,11 +41,13 @@ class ProcessSandbox:
         runtime_api: socket.socket,
         stdout_fd: int,
         telemetry_fd: int,
+        report_fd: int,
     ) -> None:
         self._backend = backend
         self.runtime_api = runtime_api
         self.stdout_fd = stdout_fd
         self.telemetry_fd = telemetry_fd
+        self._report_fd = report_fd
         self.pid = 0
         self._peak_bytes = 0
         self.exited: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
@@ -58,8 +62,14 @@ class ProcessSandbox:
         code = await process.wait()
         self.kill()
         self.pid = 0
+        reason = self._read_report()
         if not self.exited.done():
-            self.exited.set_result(ExitStatus(code=max(code, 0), signal=max(-code, 0)))
+            self.exited.set_result(ExitStatus(max(code, 0), max(-code, 0), reason))
+
+    def _read_report(self) -> str:
+        """Why another program could not be executed, if that was wanted and failed."""
+        with open(self._report_fd, "rb", buffering=0) as report:
+            return (report.read(4096) or b"").decode(errors="replace")
 
     def _signal(self, number: int) -> None:
         if self.pid:
@@ -113,26 +123,29 @@ class ProcessBackend:
         telemetry, telemetry_child = os.pipe2(os.O_CLOEXEC)
         for fd in (stdout, telemetry):
             os.set_blocking(fd, False)
+        report, report_child = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(report, False)
         address = f"127.0.0.1:{runtime_api.getsockname()[1]}"
-        sandbox = ProcessSandbox(self, runtime_api, stdout, telemetry)
+        sandbox = ProcessSandbox(self, runtime_api, stdout, telemetry, report)
+        children = (stdout_child, telemetry_child, report_child)
         try:
-            process = await self._spawn(interpreter, stdout_child, telemetry_child)
+            process = await self._spawn(interpreter, *children)
         except OSError as error:
             runtime_api.close()
-            os.close(stdout)
-            os.close(telemetry)
+            for fd in (stdout, telemetry, report):
+                os.close(fd)
             raise SandboxError(f"cannot start {interpreter.executable}: {error}") from error
         finally:
-            os.close(stdout_child)
-            os.close(telemetry_child)
+            for fd in children:
+                os.close(fd)
         sandbox.adopt(process)
         assert process.stdin is not None  # noqa: S101 - asked for in _spawn
-        process.stdin.write(json.dumps(self._request(launch, address, telemetry_child)).encode())
+        process.stdin.write(json.dumps(self._request(launch, address, *children[1:])).encode())
         process.stdin.close()
         return sandbox
 
     async def _spawn(
-        self, interpreter: Interpreter, stdout: int, telemetry: int
+        self, interpreter: Interpreter, stdout: int, telemetry: int, report: int
     ) -> asyncio.subprocess.Process:
         source = str(Path(__file__).parents[3])
         return await asyncio.create_subprocess_exec(
@@ -140,22 +153,35 @@ class ProcessBackend:
             stdin=asyncio.subprocess.PIPE,
             stdout=stdout,
             stderr=stdout,
-            pass_fds=[telemetry],
+            pass_fds=[telemetry, report],
             env={"LANG": "en_US.UTF-8"},
             start_new_session=True,
         )  # fmt: skip
 
-    def _request(self, launch: Launch, address: str, telemetry_fd: int) -> Mapping[str, Any]:
+    def _request(
+        self, launch: Launch, address: str, telemetry_fd: int, report_fd: int
+    ) -> Mapping[str, Any]:
         spec = launch.spec
         interpreter = choose_interpreter(spec.runtime, self._interpreters).interpreter
         layers = [str(spec.opt_dir / "python")] if spec.opt_dir else []
         task_dir = str(spec.task_dir)
+        opt_dir = str(spec.opt_dir) if spec.opt_dir else None
+        runtime_paths = sorted({str(Path(p).parent) for p in interpreter.packages.values()})
+        entry = choose_entry(
+            spec, task_dir, opt_dir, [*python_command(interpreter), bootstrap.__file__]
+        )
+        # What AWS has at fixed paths is elsewhere here, and only this tells a runtime started by a wrapper.
+        is_wrapped = entry is not None and "wrapper" in entry
+        python_path = {"PYTHONPATH": ":".join([*layers, *runtime_paths])} if is_wrapped else {}
         return {
             "task_dir": task_dir,
-            "runtime_paths": sorted({str(Path(p).parent) for p in interpreter.packages.values()}),
+            "entry": entry,
+            "report_fd": report_fd,
+            "runtime_paths": runtime_paths,
             "search": [task_dir, *layers],
             "environ": {
                 **launch.environ,
+                **python_path,
                 "AWS_LAMBDA_RUNTIME_API": address,
                 "AWS_ENDPOINT_URL": self._endpoint_url,
                 "LAMBDA_TASK_ROOT": task_dir,

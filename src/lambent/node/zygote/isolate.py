@@ -55,15 +55,24 @@ def mount_own(task_dir: str, opt_dir: "str | None", tmp_mib: int, uid: int) -> N
     sys_.umount(HIDDEN + "/proc", sys_.MNT_DETACH)
 
 
-def keep_only(stdout: int, telemetry: int) -> None:
-    """Leaves stdin (/dev/null), stdout, stderr and the telemetry pipe open, nothing else."""
+def keep_only(stdout: int, telemetry: int, report: int = -1) -> int:
+    """Leaves stdin (/dev/null), stdout, stderr and the telemetry pipe open, nothing else.
+
+    ``report`` stays open too, under the number that is returned, until another program is executed.
+    """
+    if report >= 0:
+        report = os.dup(report)  # 0 to 3 are taken: a number that nothing below overwrites
     null = os.open("/dev/null", os.O_RDONLY)
     os.dup2(null, 0)
     first = os.dup(stdout) if stdout <= TELEMETRY_FD else stdout
     os.dup2(telemetry, TELEMETRY_FD)
     os.dup2(first, 1)
     os.dup2(first, 2)
-    os.closerange(TELEMETRY_FD + 1, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
+    last = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    if report >= 0:
+        os.closerange(TELEMETRY_FD + 1, report)
+    os.closerange(max(report, TELEMETRY_FD) + 1, last)
+    return report
 
 
 def limit_processes() -> None:

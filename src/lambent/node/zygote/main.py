@@ -16,7 +16,7 @@ from typing import Any
 
 from lambent.node.linux import seccomp
 from lambent.node.linux import syscalls as sys_
-from lambent.node.zygote import isolate, root, rootless, runtime
+from lambent.node.zygote import entrypoint, isolate, root, rootless, runtime
 
 _MAX_MESSAGE_BYTES = 256 * 1024
 _MAX_FDS = 16
@@ -93,10 +93,12 @@ def _be_child(zygote: Zygote, request: "dict[str, Any]", fds: "list[int]") -> No
     control = socket.socket(fileno=fds[0])
     try:
         try:
-            _isolate(zygote, request, fds, control)
+            report = _isolate(zygote, request, fds, control)
         except OSError as error:
             control.send(f"error {error}".encode())
             os._exit(1)
+        if request["entry"]:
+            _execute(request, report)
         runtime.run(request["environ"], request["search"], zygote.ahead)
         status = 0
     except SystemExit as error:
@@ -107,6 +109,15 @@ def _be_child(zygote: Zygote, request: "dict[str, Any]", fds: "list[int]") -> No
         with contextlib.suppress(Exception):
             sys.stdout.flush()
         os._exit(status)
+
+
+def _execute(request: "dict[str, Any]", report: int) -> None:
+    """Becomes another program, or tells the node why not. Never returns."""
+    if "bootstraps" in request["entry"]:
+        os.set_inheritable(isolate.TELEMETRY_FD, False)  # AWS: its log is what it prints
+    reason = entrypoint.execute(request["entry"], request["environ"])
+    socket.socket(fileno=report).send(f"not-started {reason}".encode())
+    os._exit(1)
 
 
 def _exit_status(error: SystemExit) -> int:
@@ -120,7 +131,8 @@ def _exit_status(error: SystemExit) -> int:
 
 def _isolate(
     zygote: Zygote, request: "dict[str, Any]", fds: "list[int]", control: socket.socket
-) -> None:
+) -> int:
+    """Returns the descriptor of ``control`` where another program is to be executed, else -1."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     isolate.enter_cgroups(fds[5 if request["v2"] else 4 :])
     isolate.open_sockets(control, request["ports"])
@@ -142,8 +154,8 @@ def _isolate(
         isolate.become(request["uid"])
     sys_.drop_capabilities()
     isolate.lock_down(zygote.filter)
-    control.detach()
-    isolate.keep_only(fds[1], fds[2])
+    report = control.detach()
+    return isolate.keep_only(fds[1], fds[2], report if request["entry"] else -1)
 
 
 def main() -> None:

@@ -1,12 +1,29 @@
 """A function's runtime as a plain process, without isolation: what ``--sandbox process`` starts."""
 
+import fcntl
 import json
 import os
 import sys
+from typing import Any
 
-from lambent.node.zygote import runtime
+from lambent.node.zygote import entrypoint, runtime
 
 _TELEMETRY_FD = 3
+
+
+def _execute(request: "dict[str, Any]") -> None:
+    """Becomes another program, or tells the node why not. Never returns."""
+    environ, entry = request["environ"], request["entry"]
+    os.chdir(request["task_dir"])
+    report = fcntl.fcntl(request["report_fd"], fcntl.F_DUPFD_CLOEXEC, _TELEMETRY_FD + 1)
+    telemetry = int(environ.pop("_LAMBDA_TELEMETRY_LOG_FD"))
+    if "wrapper" in entry:
+        os.dup2(telemetry, _TELEMETRY_FD)
+        environ["_LAMBDA_TELEMETRY_LOG_FD"] = str(_TELEMETRY_FD)
+    os.closerange(_TELEMETRY_FD + ("wrapper" in entry), report)
+    os.closerange(report + 1, 65536)
+    os.write(report, entrypoint.execute(entry, environ).encode())
+    os._exit(1)
 
 
 def main() -> None:
@@ -18,6 +35,8 @@ def main() -> None:
         from lambent.node.linux import syscalls
 
         syscalls.prctl(syscalls.PR_SET_PDEATHSIG, 9)
+    if request["entry"]:
+        _execute(request)
     # The runtime client's C part reads its address when it is imported.
     os.environ["AWS_LAMBDA_RUNTIME_API"] = request["environ"]["AWS_LAMBDA_RUNTIME_API"]
     os.chdir(request["task_dir"])

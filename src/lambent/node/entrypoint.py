@@ -1,0 +1,31 @@
+"""What a function is started with when that is not its handler in a fork of the zygote.
+
+A custom runtime (``provided.*``) is any executable called ``bootstrap``; a wrapper script is given the
+command that would start the Python runtime, and starts it. Source: "Building a custom runtime", "Modifying
+the runtime environment" (AWS Lambda).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from lambent.model.invocation import EnvironmentSpec
+from lambent.node.runtimes import is_provided
+
+BOOTSTRAP_SCRIPT = "bootstrap.py"
+"""In the runtime's directory; AWS's is called the same."""
+_WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
+
+
+def choose_entry(
+    spec: EnvironmentSpec, task_root: str, opt_root: str | None, runtime_command: Sequence[str]
+) -> dict[str, Any] | None:
+    """For :func:`lambent.node.zygote.entrypoint.execute`; None when the zygote's fork runs the handler itself.
+
+    ``runtime_command`` is what starts the Python runtime from nothing. AWS: wrapper scripts are not
+    supported on OS-only runtimes; the variable is one like any other there.
+    """
+    if is_provided(spec.runtime):
+        roots = [root for root in (task_root, opt_root) if root]
+        return {"bootstraps": [f"{root}/bootstrap" for root in roots]}
+    wrapper = spec.environment.get(_WRAPPER)
+    return {"wrapper": wrapper, "command": list(runtime_command)} if wrapper else None
