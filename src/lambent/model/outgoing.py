@@ -17,7 +17,8 @@ class Outgoing:
     """What is sent, and in whose name, so that the receiver's policy can be asked.
 
     ``principal`` is a service (``sns.amazonaws.com``) or the ARN of a role; ``source_arn`` is what it acts
-    for (``aws:SourceArn``), ``source_account`` its account. ``trace_header`` is the ``X-Amzn-Trace-Id`` to pass on, lineage included.
+    for (``aws:SourceArn``), ``source_account`` its account. ``trace_header`` is the
+    ``X-Amzn-Trace-Id`` to pass on, lineage included.
     """
 
     body: bytes

@@ -13,6 +13,8 @@ transaction. Services decide (limits, policies, redrive, what AWS calls things);
 5. No operation costs more the more messages wait: each is logarithmic in the queue.
 6. After a crash every committed message is there, in flight as it was. Nothing uncommitted is.
 7. Times are Unix milliseconds given by the caller; the store has no clock.
+8. A ``queue_id`` of no queue is a KeyError, from every operation. Messages of a FIFO queue without a
+   group are one group.
 
 The implementations are held to one suite: tests/contract/test_queue_store.py.
 """
@@ -131,7 +133,11 @@ class Transaction(Protocol):
         ...
 
     def receive(self, queue_id: int, limit: int, now_ms: int, visible_at_ms: int) -> list[Message]:
-        """At most ``limit`` messages, held until ``visible_at_ms``. Standard queues: oldest visible first."""
+        """At most ``limit`` messages, held until ``visible_at_ms``.
+
+        Standard queues: what became visible first comes first. FIFO queues: of a group as many as there
+        are, in order, up to the first one that is delayed; then of the next group.
+        """
         ...
 
     def find(self, queue_id: int, sequence: int) -> Message | None:
@@ -143,7 +149,10 @@ class Transaction(Protocol):
         ...
 
     def delete(self, queue_id: int, receipt: Receipt) -> bool:
-        """Whether the message was there and held by this receipt; else nothing changes."""
+        """Whether the message was there and held by this receipt; else nothing changes.
+
+        The last receipt holds it even after ``visible_at_ms``, until the message is received again.
+        """
         ...
 
     def change_visibility(
@@ -172,7 +181,10 @@ class Transaction(Protocol):
         ...
 
     def release(self, queue_id: int) -> int:
-        """Makes every message in flight visible again without counting: its receivers are no more."""
+        """Makes every received message visible again without counting: its receivers are no more.
+
+        How many that changed. A message whose visibility its receiver changed is made visible too.
+        """
         ...
 
     def count(self, queue_id: int, now_ms: int) -> Counts: ...
@@ -182,7 +194,10 @@ class Transaction(Protocol):
         ...
 
     def next_visible_at_ms(self, queue_id: int, now_ms: int) -> int | None:
-        """When the next message that cannot be received now becomes visible (in flight or delayed)."""
+        """When the next message that cannot be received now becomes visible (in flight or delayed).
+
+        In a FIFO queue others of its group may still hold it then: ask again.
+        """
         ...
 
     # Records
@@ -201,7 +216,8 @@ class Transaction(Protocol):
 OnArrival = Callable[[frozenset[int]], None]
 """Told, on the loop's thread and after the commit, the ids of queues in which something became visible
 
-by being sent, moved, released or made visible at once. The passing of time is nobody's arrival: see
+by being sent, moved, released or made visible at once, or because what held its group is gone; now and
+then one too many is told. The passing of time is nobody's arrival: see
 :meth:`Transaction.next_visible_at_ms`.
 """
 
