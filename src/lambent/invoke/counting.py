@@ -105,6 +105,14 @@ class Counting:
         """Executions running now of functions without a reservation."""
         return self._unreserved.get((account_id, region), 0)
 
+    def room(self, account_id: str, region: str, function_name: str) -> tuple[int, int | None]:
+        """Executions of a function that could start now beside provisioned ones, and its reservation."""
+        reserved = self._reserved.get((account_id, region, function_name))
+        if reserved is not None:
+            return max(0, reserved - self.in_use(account_id, region, function_name)), reserved
+        limit = self._unreserved_limit.get((account_id, region), self._limit)
+        return max(0, limit - self.unreserved_in_use(account_id, region)), None
+
 
 def _throttled(reason: str) -> ClientFault:
     """Source: shapes ``TooManyRequestsException`` and ``ThrottleReason``.

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
+from lambent.invoke import lineage
 from lambent.invoke.counting import Counting
 from lambent.invoke.placement import Placement
 from lambent.invoke.ports import Directory
@@ -13,6 +14,7 @@ from lambent.invoke.provisioned import Provisioned
 from lambent.invoke.routing import choose_version
 from lambent.model.errors import ClientFault
 from lambent.model.invocation import Invocation, InvocationResult
+from lambent.observe.metrics import Metrics
 
 MAX_SYNC_PAYLOAD_BYTES = 6 * 1024 * 1024
 """AWS: 6 MB for request and response of a synchronous call. Source: "Lambda quotas"."""
@@ -29,12 +31,14 @@ class Frontend:
         placement: Placement,
         draw: Callable[[], float] = random.random,
         provisioned: Provisioned | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self._directory = directory
         self._provisioned = provisioned or Provisioned(placement)
         self._counting = counting
         self._placement = placement
         self._draw = draw
+        self._metrics = metrics or Metrics()
 
     def check(self, account_id: str, region: str, function_name: str, qualifier: str | None) -> str:
         """``DryRun``: the version that would run. Raises what an invocation would raise."""
@@ -55,10 +59,18 @@ class Frontend:
     ) -> InvocationResult:
         """Runs the function on ``payload`` (JSON bytes, passed through untouched) and waits.
 
-        Raises ClientFault (nothing ran) or PlatformFault; a failing function is a result.
+        A ``trace_id`` is given its lineage on the way. Raises ClientFault (nothing ran; also for a function that
+        keeps invoking itself) or PlatformFault; a failing function is a result.
         """
         target = self._directory.resolve(account_id, region, function_name, qualifier)
         payload = check_payload(payload)
+        name = target.primary.function_name
+        counts = self._metrics.of(account_id, region, name)
+        if trace_id is not None:
+            trace_id, passes = lineage.extend(trace_id, account_id, region, name)
+            if passes >= lineage.MAX_PASSES and target.recursive_loop == "Terminate":
+                counts.recursive_invocations_dropped += 1
+                raise lineage.stopped()
         spec = choose_version(target, self._draw()) if target.secondary else target.primary
         provisioned = self._provisioned.spec_for(target.invoked_arn, spec)
         invocation = Invocation(
@@ -70,13 +82,20 @@ class Frontend:
             None,
             trace_id,
         )
-        name = target.primary.function_name
         has_own = provisioned is not None
-        self._counting.acquire(account_id, region, name, provisioned=has_own)
         try:
-            return await self._placement.invoke(invocation)
+            self._counting.acquire(account_id, region, name, provisioned=has_own)
+        except ClientFault:
+            counts.throttles += 1
+            raise
+        try:
+            result = await self._placement.invoke(invocation)
         finally:
             self._counting.release(account_id, region, name, provisioned=has_own)
+        counts.invocations += 1
+        if result.function_error is not None:
+            counts.errors += 1
+        return result
 
 
 def check_payload(payload: bytes) -> bytes:
@@ -106,3 +125,16 @@ def check_payload(payload: bytes) -> bytes:
             fields={"Type": "User"},
         ) from error
     return payload
+
+
+def too_large_event(size_bytes: int, max_bytes: int) -> ClientFault:
+    """413 for an asynchronous event. Source: recordings from the time of 128 KB, with today's limit.
+
+    AWS: they have the code RequestEntityTooLargeException; the service model has this one.
+    """
+    return ClientFault(
+        "RequestTooLargeException",
+        f"{size_bytes} byte payload is too large for the Event invocation type (limit {max_bytes} bytes)",
+        413,
+        fields={"Type": "User"},
+    )

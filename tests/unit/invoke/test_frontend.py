@@ -9,6 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from lambent.invoke import lineage
 from lambent.invoke.counting import Counting
 from lambent.invoke.frontend import MAX_SYNC_PAYLOAD_BYTES, Frontend, check_payload
 from lambent.invoke.placement import Placement
@@ -97,7 +98,7 @@ def frontend(
 
 @on_loop
 async def test_an_event_reaches_the_function_as_it_came() -> None:
-    """Payload, request id, client context, trace and the ARN the caller used arrive unchanged."""
+    """Payload, request id, client context and the ARN arrive unchanged, the trace with its lineage."""
     node = FakeNode(automatic=True)
     made, _ = frontend(node, Target("arn:qualified", make_spec()))
     answer = made.invoke(*PLACE, b"[1]", request_id="r", client_context="{}", trace_id="Root=1")
@@ -106,7 +107,8 @@ async def test_an_event_reaches_the_function_as_it_came() -> None:
     event = node.environments[0].invocation
     assert event is not None
     assert (event.payload, event.request_id, event.invoked_arn) == (b"[1]", "r", "arn:qualified")
-    assert (event.client_context, event.trace_id) == ("{}", "Root=1")
+    assert event.client_context == "{}"
+    assert event.trace_id == lineage.extend("Root=1", *PLACE[:3])[0]
     node.environments[0].respond()
     assert (await task).payload == b"[1]"
 
