@@ -9,14 +9,15 @@ from lambent.control.plane import ControlPlane
 from lambent.model import limits
 from lambent.model.call import Call, Result
 from lambent.model.errors import ClientFault
-from lambent.store import concurrency, functions
+from lambent.store import concurrency, functions, provisioned
 
 
 def get_account_settings(plane: ControlPlane, call: Call) -> Result:
     """``GetAccountSettings``: the limits, and the functions and bytes there are."""
     place = (call.caller.account_id, call.caller.region)
     count, size_bytes = functions.usage(plane.database.connection, *place)
-    reserved = concurrency.total_reserved(plane.database.connection, *place)
+    taken = concurrency.total_reserved(plane.database.connection, *place)
+    taken += provisioned.total_provisioned_unreserved(plane.database.connection, *place)
     return Result(
         {
             "AccountLimit": {
@@ -24,7 +25,7 @@ def get_account_settings(plane: ControlPlane, call: Call) -> Result:
                 "CodeSizeUnzipped": limits.UNZIPPED.value,
                 "CodeSizeZipped": limits.ZIP_UPLOAD.value,
                 "ConcurrentExecutions": plane.max_concurrency,
-                "UnreservedConcurrentExecutions": max(0, plane.max_concurrency - reserved),
+                "UnreservedConcurrentExecutions": max(0, plane.max_concurrency - taken),
             },
             "AccountUsage": {"TotalCodeSize": size_bytes, "FunctionCount": count},
         }

@@ -11,10 +11,10 @@ from lambent.control.locate import function_not_found, latest_of, whole_function
 from lambent.control.plane import ControlPlane
 from lambent.model import limits
 from lambent.model.call import Call, Result
-from lambent.model.errors import ClientFault
+from lambent.model.errors import ClientFault, invalid_parameter
 from lambent.model.function import LATEST
 from lambent.model.function_name import FunctionName
-from lambent.store import concurrency, functions
+from lambent.store import concurrency, functions, provisioned
 
 
 def put_function_concurrency(plane: ControlPlane, call: Call) -> Result:
@@ -25,6 +25,7 @@ def put_function_concurrency(plane: ControlPlane, call: Call) -> Result:
         if functions.get_version(cx, function, LATEST) is None:
             # AWS: this operation alone names the version. Source: recorded by LocalStack's tests.
             raise function_not_found(f"{function.function_arn}:{LATEST}")
+        _check_provisioned(cx, function, wanted)
         _check_unreserved(plane, cx, function, wanted)
         concurrency.put_reservation(cx, function, wanted)
     plane.on_change(function.function_arn)
@@ -56,14 +57,31 @@ def reserved_executions(cx: sqlite3.Connection, function_arn: str) -> int | None
     return concurrency.get_reservation(cx, FunctionName(account_id, region, name))
 
 
+def _provisioned(cx: sqlite3.Connection, function: FunctionName) -> int:
+    return sum(config.executions for config in provisioned.list_provisioned(cx, function))
+
+
+def _check_provisioned(cx: sqlite3.Connection, function: FunctionName, wanted: int) -> None:
+    """Raises when a reservation would be smaller than what is provisioned. Best known text."""
+    present = _provisioned(cx, function)
+    if wanted < present:
+        raise invalid_parameter(
+            f"ReservedConcurrentExecutions {wanted} should not be lower than function's total "
+            f"provisioned concurrency [{present}]."
+        )
+
+
 def _check_unreserved(
     plane: ControlPlane, cx: sqlite3.Connection, function: FunctionName, wanted: int
 ) -> None:
     """Raises ``InvalidParameterValueException`` when too little would be left for the others."""
-    present = concurrency.get_reservation(cx, function) or 0
+    reserved = concurrency.get_reservation(cx, function)
+    present = _provisioned(cx, function) if reserved is None else reserved
     if wanted <= present:
         return  # nothing is taken from anyone, so that 0 stops a function whatever the account's limit
-    total = concurrency.total_reserved(cx, function.account_id, function.region)
+    place = (function.account_id, function.region)
+    total = concurrency.total_reserved(cx, *place)
+    total += provisioned.total_provisioned_unreserved(cx, *place)
     # AWS: accounts with a limit below 100 keep all of it; they are told so with their own number.
     least = min(limits.UNRESERVED_CONCURRENCY.value, plane.max_concurrency)
     if plane.max_concurrency - total + present - wanted < least:
