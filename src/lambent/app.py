@@ -21,6 +21,8 @@ from lambent.control.concurrency import reserved_executions
 from lambent.control.directory import Directory
 from lambent.control.plane import ControlPlane
 from lambent.control.reset import reset as reset_control
+from lambent.control.url_directory import UrlDirectory
+from lambent.gateway.function_url import FunctionUrls
 from lambent.http1.bounds import Bounds
 from lambent.http1.server import HttpServer
 from lambent.invoke.counting import Counting
@@ -42,7 +44,7 @@ from lambent.server.operations import Operations
 from lambent.services.logs.service import LogsService
 from lambent.services.logs.service import reset as reset_logs
 from lambent.services.sts.credentials import CredentialMint
-from lambent.services.sts.service import StsService
+from lambent.services.sts.service import StsService, user_id
 from lambent.settings import Settings
 from lambent.store.code import CodeStore
 from lambent.store.concurrency import list_reservations
@@ -171,6 +173,7 @@ class Platform:
             mint.lookup,
             control.thread,
             lambda: lifecycle.drain(control.plane),
+            FunctionUrls(UrlDirectory(control.plane.database), frontend, mint.lookup, user_id),
         )
 
     async def _open_backend(

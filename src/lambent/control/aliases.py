@@ -28,7 +28,7 @@ from lambent.model.errors import (
 )
 from lambent.model.function import LATEST, Alias
 from lambent.model.function_name import FunctionName
-from lambent.store import aliases, event_invoke_configs, functions, policies
+from lambent.store import aliases, event_invoke_configs, function_urls, functions, policies
 
 
 def create_alias(plane: ControlPlane, call: Call) -> Result:
@@ -116,6 +116,7 @@ def delete_alias(plane: ControlPlane, call: Call) -> Result:
     with plane.database.transaction() as cx:
         latest_of(cx, function)
         aliases.delete_alias(cx, function, name)
+        function_urls.remove_url(cx, function, name)
         policies.remove_policies(cx, f"{function.function_arn}:{name}")
         event_invoke_configs.remove_event_invoke_config(cx, function, name)
     plane.on_change(function.function_arn)

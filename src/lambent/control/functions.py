@@ -26,6 +26,7 @@ from lambent.store import (
     code_signing,
     concurrency,
     event_invoke_configs,
+    function_urls,
     functions,
     policies,
     recursion,
@@ -124,6 +125,7 @@ def delete_function(plane: ControlPlane, call: Call) -> Result:
             recursion.remove_recursive_loop(cx, function)
             event_invoke_configs.remove_event_invoke_configs(cx, function)
             code_signing.unassign_config(cx, function)
+            function_urls.remove_urls(cx, function)
             tags.remove_all_tags(cx, function.function_arn)
     plane.on_change(function.function_arn)
     plane.release_code(gone)

@@ -20,6 +20,8 @@ class Answering(Protocol):
 
     @property
     def closed(self) -> bool: ...
+    @property
+    def peer(self) -> str: ...
 
     def finish(self, exchange: "Exchange", status: int, head: bytes, body: bytes) -> None: ...
     def begin(self, exchange: "Exchange", status: int, head: bytes) -> None: ...
@@ -118,6 +120,11 @@ class Exchange:
         """Has the client's body come on."""
         if self._connection is not None:
             self._connection.resume_body()
+
+    @property
+    def peer(self) -> str:
+        """The client's address, ``127.0.0.1``; empty once it was answered."""
+        return "" if self._connection is None else self._connection.peer
 
     @property
     def gone(self) -> bool:

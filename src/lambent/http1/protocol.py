@@ -76,6 +76,12 @@ class HttpProtocol(asyncio.Protocol):
         """Whether the connection is gone."""
         return self._transport is None
 
+    @property
+    def peer(self) -> str:
+        """The client's address; empty for none (a Unix socket, a client that left)."""
+        name = None if self._transport is None else self._transport.get_extra_info("peername")
+        return str(name[0]) if isinstance(name, tuple) and name else ""
+
     # asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

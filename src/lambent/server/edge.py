@@ -14,6 +14,8 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
+from lambent.gateway.function_url import MARK as FUNCTION_URL
+from lambent.gateway.function_url import FunctionUrls
 from lambent.http1.exchange import Exchange
 from lambent.model.errors import AwsError, ClientFault, PlatformFault
 from lambent.model.http import HttpRequest, HttpResponse
@@ -44,8 +46,10 @@ class Edge:
         look_up: LookUp,
         control_thread: ThreadPoolExecutor,
         after_control: Callable[[], None],
+        function_urls: FunctionUrls | None = None,
     ) -> None:
         self._invoke_route = invoke_route
+        self._function_urls = function_urls
         self._operations = operations
         self._internal = internal
         self._look_up = look_up
@@ -57,7 +61,9 @@ class Edge:
 
     def handle(self, exchange: Exchange) -> None:
         """One request on the platform's own port."""
-        if exchange.too_large:
+        if FUNCTION_URL in exchange.headers.get(b"host", b"") and self._function_urls is not None:
+            self._spawn(exchange, self._function_urls.serve(exchange))
+        elif exchange.too_large:
             _respond(exchange, _too_large(exchange))
         elif is_invocation(exchange):
             self._spawn(exchange, self._invoke_route.serve(exchange))

@@ -31,8 +31,9 @@ async def ask(
     server = HttpServer(handle, max_body_bytes, discard_oversize=True)
     protocol = server.make_protocol()
     transport = FakeTransport(protocol)
-    lines = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
-    head = f"{method} {target} HTTP/1.1\r\nhost: h\r\n{lines}content-length: {len(body)}\r\n\r\n"
+    given = {"host": "h"} | dict(headers or {})
+    lines = "".join(f"{name}: {value}\r\n" for name, value in given.items())
+    head = f"{method} {target} HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n"
     protocol.data_received(head.encode("latin-1") + body)
     await until(lambda: b"\r\n\r\n" in transport.written)
     top, _, content = bytes(transport.written).partition(b"\r\n\r\n")

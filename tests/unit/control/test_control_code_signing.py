@@ -70,7 +70,8 @@ def test_a_configuration_from_creation_to_deletion(client: Any, clock: Any) -> N
 def test_lists_come_in_pages(client: Any) -> None:
     """Configurations and the functions of one are paged without loss or repetition."""
     arns = sorted(new_config(client)["CodeSigningConfigArn"] for _ in range(5))
-    found, more = [], {}
+    found: list[str] = []
+    more: dict[str, Any] = {}
     for _ in range(3):
         page = client("ListCodeSigningConfigs", MaxItems=2, **more)
         found += [one["CodeSigningConfigArn"] for one in page["CodeSigningConfigs"]]

@@ -194,3 +194,25 @@ async def test_a_function_gets_the_api_and_not_the_platform(place: Any) -> None:
     for method, path in (("POST", "reset"), ("GET", "health"), ("GET", "code/" + "a" * 64)):
         assert (await ask(inside, method, f"/_lambent/{path}")).status == 403
     assert place.resets == 0
+
+
+class Urls:
+    """Answers what reaches function URLs."""
+
+    async def serve(self, exchange: Any) -> None:
+        exchange.respond(299, [], exchange.target)
+
+
+@on_loop
+async def test_requests_for_function_urls_go_by_their_host(place: Any) -> None:
+    """Whatever their path, they reach the function URLs; others never do, from inside as from outside."""
+    place.operations["GetAccountSettings"] = lambda *_: Result()
+    edge = place.edge
+    host = {"host": f"{'a' * 32}.lambda-url.us-east-1.localhost:4566"}
+    assert (await place.ask(*SETTINGS, headers=host)).status == 200  # none are served here
+    edge._function_urls = Urls()
+    for path in ("/", "/2015-03-31/functions/f/invocations", SETTINGS[1], "/_lambent/health"):
+        assert (await place.ask("POST", path, headers=host)).status == 299
+    assert (await ask(edge.handle_inside, "POST", "/", headers=host)).status == 299
+    assert (await ask(edge.handle_inside, "GET", "/_lambent/health", headers=host)).status == 403
+    assert (await place.ask(*SETTINGS)).status == 200

@@ -20,7 +20,7 @@ class StsService:
 def get_caller_identity(sts: StsService, call: Call) -> Result:
     """The caller's account, ARN and unique id; an unknown key is the account's root."""
     account_id, arn = _identity(sts, call.caller)
-    return Result({"UserId": _user_id(account_id, arn), "Account": account_id, "Arn": arn})
+    return Result({"UserId": user_id(account_id, arn), "Account": account_id, "Arn": arn})
 
 
 def _identity(sts: StsService, caller: Caller) -> tuple[str, str]:
@@ -32,7 +32,7 @@ def _identity(sts: StsService, caller: Caller) -> tuple[str, str]:
     return caller.account_id, f"arn:aws:iam::{caller.account_id}:root"
 
 
-def _user_id(account_id: str, arn: str) -> str:
+def user_id(account_id: str, arn: str) -> str:
     """``aws:userid``: the account for root, ``AROA…:session`` for a role, ``AIDA…`` for a user.
 
     Derived from the ARN, so that the same principal always has the same id.

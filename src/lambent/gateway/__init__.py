@@ -1,0 +1,1 @@
+"""HTTP → event → HTTP: requests that reach functions without AWS's API, and their answers."""
