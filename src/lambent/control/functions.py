@@ -94,8 +94,14 @@ def get_function_configuration(plane: ControlPlane, call: Call) -> Result:
 
 
 def list_functions(plane: ControlPlane, call: Call) -> Result:
-    """``ListFunctions``: each ``$LATEST``, or with ``FunctionVersion=ALL`` every version."""
+    """``ListFunctions``: each ``$LATEST``, or with ``FunctionVersion=ALL`` every version.
+
+    With ``MasterRegion=ALL`` replicas of Lambda@Edge are listed too, with a region only those of
+    functions there: none, since there is no Lambda@Edge here.
+    """
     refuse_unsupported(call.parameters)
+    if _lists_replicas_only(call.parameters):
+        return Result({"Functions": []})
     cx, size = plane.database.connection, paging.page_size(call.parameters)
     place = (call.caller.account_id, call.caller.region)
     if call.parameters.get("FunctionVersion") == "ALL":
@@ -138,6 +144,18 @@ def uploaded_code(parameters: Mapping[str, Any]) -> bytes:
     if zip_file is None:
         raise invalid_parameter("Please provide a source for function code.")
     return zip_file
+
+
+def _lists_replicas_only(parameters: Mapping[str, Any]) -> bool:
+    """Raises ``InvalidParameterValueException`` for ``MasterRegion`` without ``FunctionVersion``.
+
+    Source: API_ListFunctions, "If specified, you must set FunctionVersion to ALL"; the text is the
+    best known.
+    """
+    master_region = parameters.get("MasterRegion")
+    if master_region is not None and parameters.get("FunctionVersion") != "ALL":
+        raise invalid_parameter("FunctionVersion must be ALL when MasterRegion is specified.")
+    return master_region not in {None, "ALL"}
 
 
 def _delete_version(plane: ControlPlane, function: FunctionName) -> list[FunctionVersion]:

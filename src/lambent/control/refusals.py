@@ -50,7 +50,7 @@ OBEYED = frozenset(
         *("LoggingConfig.ApplicationLogLevel", "LoggingConfig.SystemLogLevel"),
         "DeadLetterConfig.TargetArn",
         *("Publish", "DryRun", "RevisionId", "CodeSha256", "CodeSigningConfigArn"),
-        *("FunctionVersion", "Marker", "MaxItems"),
+        *("FunctionVersion", "MasterRegion", "Marker", "MaxItems"),
     ]
 )
 """What the operations that ask :func:`refuse_unsupported` do as they are told."""
@@ -80,7 +80,6 @@ REFUSED: Mapping[str, Refusal] = {
     "RuntimeConfig": _ALWAYS,
     "AcceleratorConfig": _ALWAYS,
     "PublishTo": _ALWAYS,
-    "MasterRegion": _ALWAYS,
     "S3Bucket": _UNLESS_EMPTY,
     "S3Key": _UNLESS_EMPTY,
     "S3ObjectVersion": _UNLESS_EMPTY,

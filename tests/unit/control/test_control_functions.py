@@ -237,3 +237,15 @@ def test_another_region_and_account_are_out_of_reach(client: Any) -> None:
     with pytest.raises(ClientFault) as account:
         client("GetFunction", FunctionName=ARN.replace("000000000000", "111111111111"))
     assert (account.value.code, account.value.status) == ("AccessDeniedException", 403)
+
+
+def test_master_region_is_of_replicas(client: Any) -> None:
+    """ALL lists everything, a region the replicas from there: none; both need FunctionVersion."""
+    client.create(Publish=True)
+    every = client("ListFunctions", FunctionVersion="ALL")
+    assert client("ListFunctions", FunctionVersion="ALL", MasterRegion="ALL") == every
+    edge = client("ListFunctions", FunctionVersion="ALL", MasterRegion="us-east-1")
+    assert edge == {"Functions": []}
+    with pytest.raises(ClientFault) as refused:
+        client("ListFunctions", MasterRegion="ALL")
+    assert refused.value.code == "InvalidParameterValueException"
