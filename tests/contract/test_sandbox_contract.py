@@ -47,6 +47,45 @@ async def test_a_start_that_fails_leaves_nothing(open_host: Open) -> None:
         await until(lambda: descendants() <= processes)
 
 
+class _Killed:
+    """A zygote that dies between forking and saying so."""
+
+    alive = True
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    async def start(self, request: Any, fds: Any) -> int:
+        """Forks, and the answer is lost."""
+        await self._real.start(request, fds)
+        raise SandboxError("the zygote ended")
+
+
+@on_loop
+async def test_a_zygote_that_dies_after_forking_leaves_nothing(open_host: Open) -> None:
+    """Rule 1: the child nobody heard of is ended and reaped, and its place is free only then."""
+    async with open_host(max_environments=2) as host:
+        zygotes = getattr(host.backend, "_zygotes", None)
+        if not zygotes or not host.backend._layout.v2:
+            pytest.skip("only a fork into a cgroup can be found again")
+        processes, descriptors = descendants(), open_descriptors()
+        real = dict(zygotes)
+        zygotes.update({version: _Killed(zygote) for version, zygote in real.items()})
+        for _ in range(2):
+            with pytest.raises(SandboxError, match="the zygote ended"):
+                await host.backend.start(host.launch("echo"))
+        zygotes.update(real)
+        await until(lambda: sorted(host.backend._slots) == [0, 1])
+        await until(lambda: descendants() == processes)
+        assert _groups(host.backend) == 0
+        assert open_descriptors() == descriptors
+        line = await host.start("echo")
+        assert await line.call(b"1") == b"1"
+        line.sandbox.kill()
+        await line.exited()
+        line.close()
+
+
 @on_loop
 async def test_a_frozen_sandbox_does_nothing_until_it_is_thawed(open_host: Open) -> None:
     """Rule 2: an event that reaches a frozen sandbox is worked on only after ``thaw``."""

@@ -276,6 +276,12 @@ class Cgroup:
                 return int(value)
         return 0
 
+    def pids(self) -> "set[int]":
+        """Who lives in it."""
+        if self._v2:
+            return set(map(int, _read(f"{self._v2}/cgroup.procs").split()))
+        return {int(p) for d in self._directories.values() for p in _read(f"{d}/tasks").split()}
+
     def kill(self) -> None:
         """SIGKILL to all of it, where the kernel offers that in one step."""
         self._lift_quota()

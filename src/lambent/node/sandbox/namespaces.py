@@ -31,6 +31,7 @@ _NO_CGROUPS = (
 )
 _SETUP_DEADLINE_S = 10.0
 _REMOVE_RETRY_S = 0.005
+_REMOVE_TRIES = 400
 
 
 class NamespaceBackend:
@@ -208,9 +209,25 @@ class NamespaceBackend:
             raise
 
     def _abandon(self, cgroup: Cgroup, slot: int) -> None:
+        """A zygote that was killed may have forked before: its child is ours, though we never heard of it."""
+        pids = cgroup.pids()
+        cgroup.kill()
         cgroup.close()
-        cgroup.remove()
-        self.release(slot)
+        self._remove(cgroup, slot, pids, _REMOVE_TRIES)
+
+    def _remove(self, cgroup: Cgroup, slot: int, pids: set[int], tries: int) -> None:
+        """The slot is free when nobody and nothing is left of it."""
+        for pid in tuple(pids):
+            try:
+                reaped = os.waitpid(pid, os.WNOHANG)[0]
+            except ChildProcessError:
+                reaped = pid  # pid 1's child, or its own
+            pids.discard(reaped)
+        if (not pids and cgroup.remove()) or tries == 0:
+            self.release(slot)
+            return
+        loop = asyncio.get_running_loop()
+        loop.call_later(_REMOVE_RETRY_S, self._remove, cgroup, slot, pids, tries - 1)
 
     def release(self, slot: int) -> None:
         """Takes back the slot of an environment that is gone."""
