@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from lambent.policy import ANONYMOUS, PolicyError, Principal, Request, evaluate, parse_policy
@@ -199,6 +199,11 @@ def test_effects(held: list[dict[str, Any]], another: dict[str, Any], request: R
         )
 
 
+@example("ab*ba", "aba")
+@example("a?*?a", "aba")
+@example("*a", "")
+@example("a*b*c", "abb")
+@settings(max_examples=500)
 @given(st.text(alphabet="ab*?", max_size=8), st.text(alphabet="ab\n*", max_size=10))
 def test_globs_agree_with_fnmatch(pattern: str, text: str) -> None:
     """``*`` and ``?`` are those of fnmatch, over any character."""
