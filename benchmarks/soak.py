@@ -2,7 +2,8 @@
 
     .venv/bin/python -m benchmarks.soak [LIVES]
 
-Exits 1 when a process, cgroup, mount or descriptor stayed behind, or an answer was not the expected one.
+Exits 1 when a process, cgroup, interface, mount or descriptor stayed behind, or an answer was not the expected
+one.
 """
 
 import json
@@ -64,6 +65,13 @@ def live(platform: Platform, name: str, count: int, seed: int, wrong: list[bytes
             wrong.append(end.encode() + b": " + head[:12] + body)
 
 
+def interfaces(pid: int) -> int:
+    """Those of the namespace the platform's zygotes live in, where an environment's would stay behind."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    places = {Path(f"/proc/{p}/ns/net").readlink(): p for p in children}
+    return sum(len(Path(f"/proc/{p}/net/dev").read_text().splitlines()) for p in places.values())
+
+
 def leftovers(pid: int) -> dict[str, int]:
     """What a platform could leak, counted."""
     groups = [p for p in Path("/sys/fs/cgroup").rglob(f"lambent-{pid}/*") if p.is_dir()]
@@ -72,6 +80,7 @@ def leftovers(pid: int) -> dict[str, int]:
     return {
         "processes": len(children) + sum(map(len, grandchildren)),
         "cgroups": len(groups),
+        "interfaces": interfaces(pid),
         "mounts": len(Path(f"/proc/{pid}/mounts").read_text().splitlines()),
         "descriptors": sum(1 for _ in Path(f"/proc/{pid}/fd").iterdir()),
     }

@@ -191,8 +191,10 @@ class Platform:
                     port,
                     slots,
                     cpu_limit=settings.cpu_limit,
+                    network=settings.network,
                 ),
                 lambda: ProcessBackend(interpreters, self.endpoint),
+                settings.network,
             )
         except SandboxError as error:
             raise PlatformFault(str(error)) from error

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 SandboxChoice = Literal["auto", "namespaces", "process"]
+NetworkChoice = Literal["auto", "outbound", "isolated"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,8 @@ class Settings:
     host: str = "127.0.0.1"
     port: int = 4566
     sandbox: SandboxChoice = "auto"
+    network: NetworkChoice = "auto"
+    """What functions reach: ``outbound`` what the host reaches, ``isolated`` the platform alone."""
     allow_reset: bool = False
     cpu_limit: bool = True
     """AWS: CPU in proportion to memory, 1,769 MB being one vCPU. False: as much as there is."""

@@ -18,6 +18,7 @@ from lambent.node.runtimes import find_interpreters
 from lambent.node.sandbox.contract import Backend, ExitStatus, Launch, Sandbox, SandboxError
 from lambent.node.sandbox.namespaces import NamespaceBackend
 from lambent.node.sandbox.process import ProcessBackend
+from lambent.settings import NetworkChoice
 from lambent.testing.node import make_spec
 from lambent.testing.sandbox import FakeBackend, FakeRuntime, echo
 
@@ -39,6 +40,9 @@ def burn(event, context):
     start, cpu = time.perf_counter(), time.process_time()
     while time.perf_counter() < start + event: pass
     return (time.process_time() - cpu) / (time.perf_counter() - start)
+def interfaces(event, context):
+    import socket
+    return [name for _, name in socket.if_nameindex()]
 def hog(event, context):
     return len(bytearray(event << 20))
 """
@@ -185,12 +189,14 @@ def open_host(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
         directory.chmod(directory.stat().st_mode | 0o111)  # functions run as another user
 
     @asynccontextmanager
-    async def opened(max_environments: int = 8) -> AsyncIterator[Host]:
+    async def opened(
+        max_environments: int = 8, network: NetworkChoice = "auto"
+    ) -> AsyncIterator[Host]:
         backend: Backend
         if kind == "namespaces":
             run_dir = tmp_path / "run"
             backend = NamespaceBackend(
-                find_interpreters(), code_root, run_dir, 4566, max_environments
+                find_interpreters(), code_root, run_dir, 4566, max_environments, network=network
             )
             fail: Any = _fail_without_room
         elif kind == "process":

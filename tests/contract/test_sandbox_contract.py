@@ -4,7 +4,9 @@ Where namespaces cannot be made their part is skipped with the reason; the fake 
 """
 
 import asyncio
+import json
 import random
+import socket
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -278,3 +280,25 @@ async def test_a_closed_backend_leaves_nothing(open_host: Open) -> None:
 
 def _existing(directories: list[str]) -> list[str]:
     return [d for d in directories if Path(d).exists()]
+
+
+@pytest.mark.parametrize("network", ["auto", "isolated"])
+@on_loop
+async def test_its_network_is_given_back(open_host: Open, network: str) -> None:
+    """Rule 3: environments have interfaces of their own, and after all is over the host lacks the way."""
+    before = {name for _, name in socket.if_nameindex()}
+    async with open_host(network=network) as host:
+        if host.kind != "namespaces":
+            pytest.skip(f"{host.kind}: no network of its own")
+        mode = host.backend.describe()["network"]["mode"]
+        made = {name for _, name in socket.if_nameindex()} - before
+        lines = [await host.start("interfaces") for _ in range(3)]
+        for line in lines:
+            seen = json.loads(await line.call(b"1"))
+            assert seen == (["lo", "eth0"] if mode == "outbound" else ["lo"])
+            line.sandbox.kill()
+            await line.exited()
+            line.close()
+        name = host.backend.describe()["network"].get("interface")
+    assert name is None or name in made
+    assert name not in {left for _, left in socket.if_nameindex()}

@@ -254,8 +254,8 @@ def start_platform(tmp_path: Path) -> Iterator[Callable[..., Platform]]:
     """Starts further platforms, on one data directory unless told otherwise; ends them after the test."""
     started = []
 
-    def start(data_dir: Path | None = None) -> Platform:
-        one = Platform.start(data_dir or tmp_path / "data")
+    def start(data_dir: Path | None = None, *options: str) -> Platform:
+        one = Platform.start(data_dir or tmp_path / "data", *options)
         started.append(one)
         return one
 

@@ -251,7 +251,7 @@ for name in event:
     probe = socket.socket(socket.AF_UNIX)
     if probe.connect_ex("\\0" + name[1:]) == 0: reached.append(name)
     probe.close()
-reached += [name for _, name in socket.if_nameindex() if name != "lo"]
+reached += [name for _, name in socket.if_nameindex() if name not in ("lo", "eth0")]
 return reached
 """,
         names,

@@ -57,6 +57,12 @@ class ThisHost:
         """The effective user id."""
         return os.geteuid()
 
+    def network_obstacle(self) -> str | None:
+        """Makes a way out, and takes it down again."""
+        from lambent.node.sandbox.network import find_obstacle  # noqa: PLC0415
+
+        return find_obstacle()
+
 
 def doctor(
     *,

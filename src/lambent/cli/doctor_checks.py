@@ -44,6 +44,9 @@ class Host(Protocol):
     def uid(self) -> int:
         """The effective user id."""
 
+    def network_obstacle(self) -> str | None:
+        """Why environments cannot have a way out, tried as root; None when they can."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -59,6 +62,7 @@ def check_host(host: Host) -> Iterator[Finding]:
     """Everything about the operating system."""
     yield check_kernel(host)
     yield check_isolation(host)
+    yield check_network(host)
     yield from check_cgroups(host)
     yield check_seccomp(host)
     yield check_overlay(host)
@@ -120,6 +124,28 @@ def check_isolation(host: Host) -> Finding:
         "isolation",
         f"user {host.uid()}, user namespaces allowed; what `lambent up` reports is what you get",
     )
+
+
+def check_network(host: Host) -> Finding:
+    """Whether functions have a way out."""
+    if host.read_text("/proc/sys/kernel/osrelease") is None:
+        return Finding("warn", "network", "functions have this machine's own network")
+    if host.uid() != 0:
+        return Finding(
+            "warn",
+            "network",
+            "functions reach the platform and nothing else: a way out needs root",
+            "sudo lambent up   (or, to have it so: lambent up --network isolated)",
+        )
+    obstacle = host.network_obstacle()
+    if obstacle:
+        return Finding(
+            "warn",
+            "network",
+            f"functions reach the platform and nothing else: {obstacle}",
+            "sudo modprobe -a nf_tables nft_masq nft_ct nft_fib_inet nft_reject_inet veth macvlan",
+        )
+    return Finding("ok", "network", "outbound by NAT; the host's own addresses stay closed")
 
 
 def _user_namespace_obstacle(host: Host) -> Finding | None:

@@ -14,9 +14,10 @@ from lambent.cli import console
 from lambent.cli.failures import EXIT_USAGE, CliError
 from lambent.cli.health import fetch_health
 from lambent.model.errors import PlatformFault
-from lambent.settings import SandboxChoice, Settings
+from lambent.settings import NetworkChoice, SandboxChoice, Settings
 
 SANDBOXES: tuple[SandboxChoice, ...] = ("auto", "namespaces", "process")
+NETWORKS: tuple[NetworkChoice, ...] = ("auto", "outbound", "isolated")
 
 
 def default_data_dir() -> Path:
@@ -43,6 +44,13 @@ def up(
         str,
         typer.Option(help="auto, namespaces (isolated) or process (not isolated)."),
     ] = "auto",
+    network: Annotated[
+        str,
+        typer.Option(
+            help="What functions reach: outbound (what this machine reaches), isolated (the "
+            "platform alone), or auto: outbound where this machine can."
+        ),
+    ] = "auto",
     cpu_limit: Annotated[
         bool,
         typer.Option(
@@ -62,6 +70,7 @@ def up(
         host=loopback(host),
         port=port,
         sandbox=known_sandbox(sandbox),
+        network=known_network(network),
         allow_reset=allow_reset,
         cpu_limit=cpu_limit,
     )
@@ -102,6 +111,14 @@ def known_sandbox(name: str) -> SandboxChoice:
         if name == sandbox:
             return sandbox
     raise CliError(f"There is no sandbox {name}.", f"One of: {', '.join(SANDBOXES)}", EXIT_USAGE)
+
+
+def known_network(name: str) -> NetworkChoice:
+    """``name`` as a network. Raises CliError when there is none of that name."""
+    for network in NETWORKS:
+        if name == network:
+            return network
+    raise CliError(f"There is no network {name}.", f"One of: {', '.join(NETWORKS)}", EXIT_USAGE)
 
 
 def start_failure(error: OSError, settings: Settings) -> CliError:
@@ -152,6 +169,7 @@ def describe(health: Mapping[str, Any]) -> list[str]:
         "",
         f"data      {escape(str(health['data_dir']))}",
         f"sandbox   [{colour}]{sandbox['kind']}[/]: {isolation_text(sandbox['isolation'])}",
+        f"network   {escape(network_text(sandbox.get('network', {})))}",
         f"runtimes  {escape(runtimes_text(health['runtimes']))}",
     ]
     if sandbox["kind"] == "process":
@@ -191,6 +209,16 @@ def isolation_text(isolation: Mapping[str, Any]) -> str:
     lacking = [w for k, w in words.items() if k in isolation and not isolation[k] and k != "user"]
     text = ", ".join(given) or "nothing is isolated"
     return f"{text}; [yellow]without {', '.join(lacking)}[/]" if lacking else text
+
+
+def network_text(network: Mapping[str, Any]) -> str:
+    """What functions reach, in words."""
+    words = {
+        "outbound": f"outbound by NAT, through {network.get('interface')}",
+        "isolated": "isolated: functions reach this platform and nothing else",
+        "host": "the host's own",
+    }
+    return words.get(str(network.get("mode")), "unknown")
 
 
 def runtimes_text(runtimes: list[dict[str, Any]]) -> str:

@@ -27,6 +27,7 @@ class FakeHost:
     programs: Mapping[str, str] = field(default_factory=dict)
     commands: Mapping[str, str] = field(default_factory=dict)
     user: int = 0
+    obstacle: str | None = None
 
     def read_text(self, path: str) -> str | None:
         return self.files.get(path)
@@ -42,6 +43,9 @@ class FakeHost:
 
     def uid(self) -> int:
         return self.user
+
+    def network_obstacle(self) -> str | None:
+        return self.obstacle
 
 
 def linux(
@@ -82,6 +86,25 @@ def test_root_without_its_capabilities_isolates_nothing() -> None:
     finding = checks.check_isolation(host)
     assert finding.status == "warn"
     assert "--privileged" in finding.remedy
+
+
+@pytest.mark.parametrize(
+    ("user", "obstacle", "status", "said"),
+    [
+        (0, None, "ok", "outbound by NAT"),
+        (0, "nf_tables: Operation not supported", "warn", "nf_tables: Operation not supported"),
+        (1000, None, "warn", "needs root"),
+    ],
+)
+def test_tells_whether_functions_have_a_way_out(
+    user: int, obstacle: str | None, status: str, said: str
+) -> None:
+    """Without a way out the reason is named, and what to do."""
+    host = linux(user=user)
+    host.obstacle = obstacle
+    finding = checks.check_network(host)
+    assert (finding.status, bool(finding.remedy)) == (status, status != "ok")
+    assert said in finding.detail
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,9 @@ class _Host:
     def uid(self) -> int:
         return 1000
 
+    def network_obstacle(self) -> str | None:
+        return None
+
 
 @pytest.mark.parametrize(
     ("release", "status"),

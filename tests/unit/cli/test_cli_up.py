@@ -15,6 +15,7 @@ from lambent.cli.up import (
     describe,
     isolation_text,
     loopback,
+    network_text,
     runtimes_text,
     start_failure,
 )
@@ -48,6 +49,7 @@ HEALTH = {
         (["--host", "::"], "on loopback only, not on ::"),
         (["--host", "example.org"], "on loopback only, not on example.org"),
         (["--sandbox", "docker"], "docker"),
+        (["--network", "bridge"], "bridge"),
         (["--port", "0"], "'--port'"),
         (["--port", "70000"], "'--port'"),
     ],
@@ -163,3 +165,17 @@ def test_no_host_is_looked_up() -> None:
     """A name other than localhost is refused without asking a name server."""
     with pytest.raises(CliError):
         loopback("loopback.example")
+
+
+@pytest.mark.parametrize(
+    ("network", "said"),
+    [
+        ({"mode": "outbound", "interface": "lambent0"}, "through lambent0"),
+        ({"mode": "isolated"}, "nothing else"),
+        ({"mode": "host"}, "the host's own"),
+        ({}, "unknown"),
+    ],
+)
+def test_says_what_functions_reach(network: dict[str, str], said: str) -> None:
+    """Each kind of network has its words."""
+    assert said in network_text(network)

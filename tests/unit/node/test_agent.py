@@ -11,7 +11,7 @@ from lambent.model.invocation import EnvironmentSpec
 from lambent.node.agent import Node
 from lambent.node.runtimes import Interpreter
 from lambent.node.sandbox.choose import open_backend
-from lambent.node.sandbox.contract import SandboxError
+from lambent.node.sandbox.contract import NetworkError, SandboxError
 from lambent.settings import SandboxChoice
 from lambent.testing.host import open_descriptors
 from lambent.testing.loop import on_loop, until
@@ -165,6 +165,20 @@ async def test_the_strongest_sandbox_that_works_is_taken(
     assert backend is (namespaces if expected == "namespaces" else process)
     assert (notice is not None) == (choice == "auto" and expected == "process")
     assert notice is None or "no unshare" in notice
+
+
+@on_loop
+async def test_a_network_asked_for_is_never_replaced_by_another_sandbox() -> None:
+    """No way out, or none to shut, is an error where it was demanded; plain processes are no answer to it."""
+    process = _Backend()
+    refused = NetworkError("a way out needs root")
+    with pytest.raises(NetworkError, match="needs root"):
+        await open_backend("auto", lambda: _Backend(refused), lambda: process, "outbound")
+    for choice, namespaces in (("process", _Backend()), ("auto", _Backend(SandboxError("no")))):
+        with pytest.raises(NetworkError, match="host's network"):
+            await open_backend(choice, lambda n=namespaces: n, lambda: process, "isolated")  # type: ignore[arg-type, misc]
+    backend, _ = await open_backend("process", lambda: process, lambda: process, "outbound")
+    assert backend is process
 
 
 @on_loop

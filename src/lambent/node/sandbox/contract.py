@@ -23,6 +23,10 @@ class SandboxError(Exception):
     """The host could not make a sandbox: our fault, not the function's."""
 
 
+class NetworkError(SandboxError):
+    """The network that was asked for cannot be had; no other sandbox is an answer to that."""
+
+
 @dataclass(frozen=True, slots=True)
 class ExitStatus:
     """How the runtime process ended: ``code``, or ``signal`` when one killed it.

@@ -16,18 +16,29 @@ from typing import Any
 from lambent.node.entrypoint import BOOTSTRAP_SCRIPT, choose_entry
 from lambent.node.linux.cgroups import Cgroup, CgroupLayout, prepare_layout
 from lambent.node.runtimes import Interpreter, choose_interpreter, is_provided, python_command
-from lambent.node.sandbox.contract import Launch, SandboxError
+from lambent.node.sandbox.contract import Launch, NetworkError, SandboxError
 from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
+from lambent.node.sandbox.network import OutboundNetwork
 from lambent.node.sandbox.zygote_client import RUNTIME_API_PORT, RUNTIME_PATH, ZygoteClient
 from lambent.node.zygote import bootstrap
 from lambent.node.zygote.root import FIRST_UID, HIDDEN
 from lambent.node.zygote.rootless import INSIDE_UID
+from lambent.settings import NetworkChoice
 
 MAX_PIDS = 1024
 """AWS: processes and threads of an environment. Source: "Lambda quotas"."""
 _NO_CGROUPS = (
     "not limited, for want of a cgroup to do it in. Run as root, or in a delegated one: "
     "systemd-run --user --scope -p Delegate=yes lambent up"
+)
+_ROOTLESS_IS_ISOLATED = (
+    "functions reach the platform and nothing else, because a way out needs root: sudo lambent up. "
+    "To have it so without this notice: --network isolated"
+)
+_NO_WAY_OUT = (
+    "functions reach the platform and nothing else, because this host gives no way out ({}). It takes "
+    "nf_tables with NAT, veth and macvlan: sudo modprobe -a nf_tables nft_masq nft_ct nft_fib_inet "
+    "nft_reject_inet veth macvlan"
 )
 _SETUP_DEADLINE_S = 10.0
 _REMOVE_RETRY_S = 0.005
@@ -38,7 +49,8 @@ class NamespaceBackend:
     """Starts :class:`NamespaceSandbox` es; keeps one zygote per interpreter.
 
     ``code_root``: the directory under which every ``task_dir`` and ``opt_dir`` lies. ``run_dir``: an empty
-    directory to build roots on. ``endpoint_port``: where the platform is reachable inside.
+    directory to build roots on. ``endpoint_port``: where the platform is reachable inside. ``network``: whether
+    functions have a way out; ``auto``: where that can be had.
     """
 
     def __init__(
@@ -50,11 +62,16 @@ class NamespaceBackend:
         max_environments: int,
         *,
         cpu_limit: bool = True,
+        network: NetworkChoice = "auto",
     ) -> None:
         self._interpreters = interpreters
         self._code_root = code_root
         self._run_dir = run_dir
         self._endpoint_port = endpoint_port
+        self._choice = network
+        self._outbound: OutboundNetwork | None = None
+        self._not_outbound = ""
+        self._addresses: dict[int, str] = {}
         self._cpu_limit = cpu_limit
         self._slots = list(range(max_environments - 1, -1, -1))
         self.rootless = os.geteuid() != 0
@@ -69,15 +86,39 @@ class NamespaceBackend:
     async def open(self) -> None:
         """Finds out what the host allows and warms a zygote; those of other interpreters follow meanwhile.
 
-        Raises SandboxError with the reason where namespaces cannot be made.
+        Raises SandboxError with the reason where namespaces cannot be made, NetworkError where there is no way out
+        for functions and one was asked for.
         """
+        await self._open_network()
         self._layout = prepare_layout()
         try:
             await self._zygote(self._interpreters[0])
         except SandboxError:
             self._layout.remove()
+            await self._close_network()
             raise
         self._warming = asyncio.get_running_loop().create_task(self._warm(self._interpreters[1:]))
+
+    async def _open_network(self) -> None:
+        if self._choice == "isolated":
+            return
+        if self.rootless:
+            self._not_outbound = _ROOTLESS_IS_ISOLATED
+        else:
+            outbound = OutboundNetwork()
+            try:
+                await outbound.open()
+            except (OSError, LookupError) as error:
+                self._not_outbound = _NO_WAY_OUT.format(error)
+            else:
+                self._outbound = outbound
+        if self._choice == "outbound" and self._not_outbound:
+            raise NetworkError(self._not_outbound)
+
+    async def _close_network(self) -> None:
+        if self._outbound is not None:
+            await self._outbound.close()
+            self._outbound = None
 
     async def _warm(self, interpreters: list[Interpreter]) -> None:
         for interpreter in interpreters:
@@ -96,7 +137,8 @@ class NamespaceBackend:
             if zygote is not None:
                 await zygote.close()
             zygote = ZygoteClient(interpreter)
-            await zygote.open(self._setup(interpreter))
+            namespace = self._outbound.namespace if self._outbound else -1
+            await zygote.open(self._setup(interpreter), namespace)
             self._zygotes[interpreter.version] = zygote
             return zygote
 
@@ -112,6 +154,7 @@ class NamespaceBackend:
             "binds": binds,
             "code_root": str(self._code_root),
             "uids": [INSIDE_UID] if self.rootless else self._uids,
+            "resolv_conf": self._outbound.resolver.text if self._outbound else "",
             "rootless": self.rootless,
             "runtime_paths": [RUNTIME_PATH],
         }
@@ -124,6 +167,8 @@ class NamespaceBackend:
         zygote = await self._zygote(interpreter)
         slot = self._slots.pop()
         self._live += 1
+        if self._outbound is not None:
+            self._addresses[slot] = self._outbound.take()
         cgroup = Cgroup(self._layout, str(slot))
         try:
             cgroup.create(launch.spec.memory_mib, MAX_PIDS)
@@ -145,6 +190,7 @@ class NamespaceBackend:
         return {
             "ports": [RUNTIME_API_PORT, self._endpoint_port],
             "hostname": "lambda",
+            "network": self._outbound.setup(self._addresses[slot]) if self._outbound else None,
             "task_dir": self._inside(spec.task_dir),
             "opt_dir": self._inside(spec.opt_dir) if spec.opt_dir else None,
             "tmp_mib": spec.ephemeral_storage_mib,
@@ -230,7 +276,10 @@ class NamespaceBackend:
         loop.call_later(_REMOVE_RETRY_S, self._remove, cgroup, slot, pids, tries - 1)
 
     def release(self, slot: int) -> None:
-        """Takes back the slot of an environment that is gone."""
+        """Takes back the slot of an environment that is gone, and its address."""
+        address = self._addresses.pop(slot, None)
+        if self._outbound is not None and address is not None:
+            self._outbound.give_back(address)
         self._slots.append(slot)
         self._live -= 1
 
@@ -244,6 +293,7 @@ class NamespaceBackend:
         end = asyncio.get_running_loop().time() + _SETUP_DEADLINE_S
         while self._live and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - once
             await asyncio.sleep(_REMOVE_RETRY_S)
+        await self._close_network()
         self._layout.remove()
         for version in self._zygotes:
             with suppress(OSError):
@@ -257,8 +307,11 @@ class NamespaceBackend:
         limits["cpu_limit"] &= self._cpu_limit
         missing = [c for c in ("memory", "cpu", "pids") if not layout.has(c)]
         notices = [f"{', '.join(missing)}: {_NO_CGROUPS}"] if missing else []
+        resolver = self._outbound.resolver.notice if self._outbound else None
+        notices += [f"network: {text}" for text in (self._not_outbound, resolver) if text]
         return {
             "kind": "namespaces",
+            "network": self._outbound.describe() if self._outbound else {"mode": "isolated"},
             "isolation": {
                 **namespaces,
                 "user": self.rootless,

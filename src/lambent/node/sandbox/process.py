@@ -209,6 +209,7 @@ class ProcessBackend:
         )  # fmt: skip
         return {
             "kind": "process",
+            "network": {"mode": "host"},
             "isolation": {**dict.fromkeys(names, False), "cgroup": "none", "freeze": True},
             "notices": [_NOTICE],
         }

@@ -37,8 +37,8 @@ class ZygoteClient:
         self._outgoing: deque[tuple[bytes, Sequence[int]]] = deque()
         self._next_id = 0
 
-    async def open(self, setup: Mapping[str, Any]) -> None:
-        """Starts the process and waits until it is warm.
+    async def open(self, setup: Mapping[str, Any], network_namespace: int = -1) -> None:
+        """Starts the process and waits until it is warm. ``network_namespace``: where it is to live.
 
         Raises SandboxError, with the zygote's own words, when it cannot isolate on this host.
         """
@@ -56,7 +56,8 @@ class ZygoteClient:
         ours.setblocking(False)
         self._socket = ours
         loop = asyncio.get_running_loop()
-        ours.send(json.dumps(setup).encode())
+        fds = [network_namespace] if network_namespace >= 0 else []
+        socket.send_fds(ours, [json.dumps(setup).encode()], fds)
         try:
             async with asyncio.timeout(READY_DEADLINE_S):
                 answer = json.loads(await loop.sock_recv(ours, 65536) or b"{}")

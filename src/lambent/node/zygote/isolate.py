@@ -1,15 +1,12 @@
 """What a forked child does to itself before it runs foreign code, in the order that keeps it possible."""
 
-import fcntl
 import os
 import resource
 import socket
-import struct
 
 from lambent.node.linux import syscalls as sys_
 from lambent.node.zygote.root import HIDDEN
 
-_SIOCGIFFLAGS, _SIOCSIFFLAGS, _IFF_UP = 0x8913, 0x8914, 1
 _SIGKILL = 9
 TELEMETRY_FD = 3
 _MAX_PROCESSES = 1024
@@ -25,11 +22,7 @@ def enter_cgroups(task_fds: "list[int]") -> None:
 
 
 def open_sockets(control: socket.socket, ports: "list[int]") -> None:
-    """Brings loopback up and hands listening sockets of this network namespace to the node outside."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        request = struct.pack("16sh14x", b"lo", 0)
-        flags = struct.unpack("16sh14x", fcntl.ioctl(probe, _SIOCGIFFLAGS, request))[1]
-        fcntl.ioctl(probe, _SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", flags | _IFF_UP))
+    """Hands listening sockets of this network namespace to the node outside."""
     sockets = []
     for port in ports:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)

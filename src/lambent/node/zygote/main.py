@@ -16,23 +16,30 @@ from typing import Any
 
 from lambent.node.linux import seccomp
 from lambent.node.linux import syscalls as sys_
-from lambent.node.zygote import entrypoint, isolate, root, rootless, runtime
+from lambent.node.zygote import entrypoint, isolate, network, root, rootless, runtime
 
 _MAX_MESSAGE_BYTES = 256 * 1024
 _MAX_FDS = 16
-_OWN_NAMESPACES = sys_.CLONE_NEWNS | sys_.CLONE_NEWNET | sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS
+_OWN_NAMESPACES = sys_.CLONE_NEWNS | sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS
 
 
 class Zygote:
     """State that children inherit: the way back to our pid namespace, the filter, the SDK's modules."""
 
-    def __init__(self, node: socket.socket, setup: "dict[str, Any]") -> None:
+    def __init__(
+        self, node: socket.socket, setup: "dict[str, Any]", network_namespace: "list[int]"
+    ) -> None:
         self.node = node
         self.rootless = bool(setup["rootless"])
         if self.rootless:
             rootless.enter_user_namespace(0)
+        for fd in network_namespace:
+            sys_.setns(fd, sys_.CLONE_NEWNET)
+            os.close(fd)
         sys_.unshare(sys_.CLONE_NEWNS)
-        root.build_root(setup["root"], setup["binds"], setup["code_root"], setup["uids"])
+        root.build_root(
+            setup["root"], setup["binds"], setup["code_root"], setup["uids"], setup["resolv_conf"]
+        )
         self.pid_namespace = os.open(f"{root.HIDDEN}/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self.filter = seccomp.build_filter()
         self.ahead = runtime.preload(setup["runtime_paths"])
@@ -60,6 +67,8 @@ class Zygote:
     def _start(self, request: "dict[str, Any]", fds: "list[int]") -> int:
         """One environment: its pid 1, which lives as long as the node holds the lifeline, and its runtime."""
         flags = _OWN_NAMESPACES | sys_.CLONE_PARENT
+        if request["network"] is None:
+            flags |= sys_.CLONE_NEWNET
         if self.rootless:
             flags |= sys_.CLONE_NEWPID
         else:
@@ -135,6 +144,7 @@ def _isolate(
     """Returns the descriptor of ``control`` where another program is to be executed, else -1."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     isolate.enter_cgroups(fds[5 if request["v2"] else 4 :])
+    network.connect(request["network"])
     isolate.open_sockets(control, request["ports"])
     socket.sethostname(request["hostname"])
     isolate.mount_own(request["task_dir"], request["opt_dir"], request["tmp_mib"], request["uid"])
@@ -163,9 +173,9 @@ def main() -> None:
     sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGKILL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     node = socket.socket(fileno=os.dup(0))
-    setup = json.loads(node.recv(_MAX_MESSAGE_BYTES))
+    data, fds, _, _ = socket.recv_fds(node, _MAX_MESSAGE_BYTES, 1)
     try:
-        zygote = Zygote(node, setup)
+        zygote = Zygote(node, json.loads(data), fds)
     except (OSError, LookupError, ImportError) as error:
         node.send(
             json.dumps({"ready": False, "error": f"{type(error).__name__}: {error}"}).encode()

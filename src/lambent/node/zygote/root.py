@@ -24,7 +24,6 @@ _DEVICES = ("null", "zero", "full", "random", "urandom")
 _FILES = {
     "etc/hosts": "127.0.0.1 localhost\n::1 localhost\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
-    "etc/resolv.conf": "",
 }
 _EMPTY = (
     "tmp",
@@ -44,10 +43,13 @@ FIRST_UID = 1_900_000_000
 (inotify, pipes, signals) of one function never run out because of another."""
 
 
-def build_root(root: str, binds: "dict[str, str]", code_root: str, uids: "list[int]") -> None:
+def build_root(
+    root: str, binds: "dict[str, str]", code_root: str, uids: "list[int]", resolv_conf: str
+) -> None:
     """Moves this process into a fresh root, mounted on the empty directory ``root``.
 
-    ``binds``: path inside → path on the host (read-only); ``uids``: users that functions run as.
+    ``binds``: path inside → path on the host (read-only); ``uids``: users that functions run as;
+    ``resolv_conf``: how names are resolved inside.
 
     Needs CAP_SYS_ADMIN over the current mount namespace, which must be this process's own.
     Raises OSError naming the mount that failed; the process is of no use after that.
@@ -57,7 +59,7 @@ def build_root(root: str, binds: "dict[str, str]", code_root: str, uids: "list[i
     for name in _EMPTY:
         os.makedirs(f"{root}/{name}", exist_ok=True)
     _bind_system(root)
-    _write_files(root, uids)
+    _write_files(root, uids, resolv_conf)
     _bind_devices(root)
     for inside, outside in sorted(binds.items()):
         _bind(outside, root + inside)
@@ -87,11 +89,12 @@ def _bind_system(root: str) -> None:
             _bind(os.path.realpath(path), root + path)
 
 
-def _write_files(root: str, uids: "list[int]") -> None:
+def _write_files(root: str, uids: "list[int]", resolv_conf: str) -> None:
     users = "".join(f"sbx_user{u}:x:{u}:{u}::/tmp:/sbin/nologin\n" for u in uids)
     groups = "".join(f"sbx_user{u}:x:{u}:\n" for u in uids)
     files = {
         **_FILES,
+        "etc/resolv.conf": resolv_conf,
         "etc/passwd": "root:x:0:0:root:/root:/sbin/nologin\n" + users,
         "etc/group": "root:x:0:\n" + groups,
     }
