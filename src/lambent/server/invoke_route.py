@@ -1,5 +1,7 @@
 """The hot path: ``POST /2015-03-31/functions/NAME/invocations`` without the generic decoder.
 
+``InvokeAsync``, which AWS has deprecated, goes the way of ``InvocationType=Event``.
+
 Whatever is out of the ordinary — an unknown name, a strange header — is decoded by the wire, which
 validates it as AWS does, before it is refused.
 """
@@ -11,9 +13,11 @@ import time
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Protocol
 from urllib.parse import parse_qsl, unquote
 
 from lambent.http1.exchange import Exchange
+from lambent.invoke.events import MAX_PAYLOAD_BYTES
 from lambent.invoke.frontend import Frontend
 from lambent.model.errors import AwsError, ClientFault, not_yet
 from lambent.model.http import HttpResponse
@@ -24,8 +28,13 @@ from lambent.wire.router import Target
 
 PREFIX = b"/2015-03-31/functions/"
 _SUFFIX = b"/invocations"
+ASYNC_PREFIX = b"/2014-11-13/functions/"
+_ASYNC_SUFFIX = b"/invoke-async"
+MAX_INVOKE_ASYNC_BYTES = 256 * 1024
+"""AWS: "The payload limit is 256KB." Source: InvokeAsync in the service model."""
 _LOG_TYPES = (b"None", b"Tail")
 _TARGET = Target("lambda", "Invoke", "rest-json")
+_ASYNC_TARGET = Target("lambda", "InvokeAsync", "rest-json")
 OPERATIONS = frozenset({"Invoke"})
 """Lambda's operations that are answered here and not by ``Operations``."""
 REFUSED: Mapping[str, str | None] = {
@@ -45,25 +54,52 @@ MAX_CLIENT_CONTEXT_BYTES = 3583
 def is_invocation(exchange: Exchange) -> bool:
     """Whether this request takes the hot path."""
     target = exchange.target
-    return (
-        exchange.method == b"POST"
-        and target.startswith(PREFIX)
-        and target.partition(b"?")[0].rstrip(b"/").endswith(_SUFFIX)
+    return exchange.method == b"POST" and (
+        (target.startswith(PREFIX) and target.partition(b"?")[0].rstrip(b"/").endswith(_SUFFIX))
+        or is_async(target)
     )
 
 
-class InvokeRoute:
-    """Serves Invoke."""
+def is_async(target: bytes) -> bool:
+    """Whether a path is ``InvokeAsync``'s."""
+    return target.startswith(ASYNC_PREFIX) and target.partition(b"?")[0].rstrip(b"/").endswith(
+        _ASYNC_SUFFIX
+    )
 
-    def __init__(self, frontend: Frontend, look_up: LookUp) -> None:
+
+class Events(Protocol):
+    """Takes asynchronous events: :class:`lambent.invoke.event_queue.EventQueue`."""
+
+    async def accept(
+        self,
+        account_id: str,
+        region: str,
+        function_name: str,
+        qualifier: str | None,
+        payload: bytes,
+        *,
+        request_id: str,
+        trace: str,
+        max_bytes: int = ...,
+    ) -> None: ...
+
+
+class InvokeRoute:
+    """Serves Invoke. Without ``events`` asynchronous invocations are refused."""
+
+    def __init__(self, frontend: Frontend, look_up: LookUp, events: Events | None = None) -> None:
         self._frontend = frontend
         self._look_up = look_up
+        self._events = events
 
     async def serve(self, exchange: Exchange) -> None:
         """Answers one Invoke request, whatever comes of it but a bug."""
         request_id = str(uuid.uuid4())
         try:
-            await self._invoke(exchange, request_id)
+            if exchange.target.startswith(ASYNC_PREFIX):
+                await self._invoke_async(exchange, request_id)
+            else:
+                await self._invoke(exchange, request_id)
         except AwsError as error:
             answer = _refusal(exchange, error, request_id)
             exchange.respond(answer.status, answer.headers, answer.body)
@@ -82,7 +118,8 @@ class InvokeRoute:
             given = next(header for header in _REFUSED_HEADERS if header in headers)
             raise not_yet(_REFUSED_HEADERS[given])
         if kind != b"RequestResponse":
-            self._other_kind(exchange, kind, (account_id, region, name, qualifier), request_id)
+            function = (account_id, region, name, qualifier)
+            await self._other_kind(exchange, kind, function, request_id)
             return
         trace_id = _trace_id(headers)
         result = await self._frontend.invoke(
@@ -98,7 +135,7 @@ class InvokeRoute:
         head = _head(result, request_id, trace_id, log_type == b"Tail")
         exchange.respond_raw(200, head, result.payload)
 
-    def _other_kind(
+    async def _other_kind(
         self,
         exchange: Exchange,
         kind: bytes,
@@ -106,13 +143,41 @@ class InvokeRoute:
         request_id: str,
     ) -> None:
         if kind == b"Event":
-            raise not_yet("asynchronous invocation (InvocationType=Event)")
+            await self._accept(exchange, function, MAX_PAYLOAD_BYTES, request_id)
+            return
         if kind != b"DryRun":
             codec.decode(to_request(exchange), request_id)  # raises AWS's validation error
             raise not_yet(f"InvocationType={kind.decode('latin-1')}")
         version = self._frontend.check(*function)
         head = f"x-amzn-requestid: {request_id}\r\nX-Amz-Executed-Version: {version}\r\n"
         exchange.respond_raw(204, head.encode(), b"")
+
+    async def _invoke_async(self, exchange: Exchange, request_id: str) -> None:
+        path = exchange.target.partition(b"?")[0].rstrip(b"/")
+        name = unquote(path[len(ASYNC_PREFIX) : -len(_ASYNC_SUFFIX)].decode("latin-1"))
+        account_id, region = account_and_region(exchange, self._look_up)
+        function = (account_id, region, name, None)
+        await self._accept(exchange, function, MAX_INVOKE_ASYNC_BYTES, request_id)
+
+    async def _accept(
+        self,
+        exchange: Exchange,
+        function: tuple[str, str, str, str | None],
+        max_bytes: int,
+        request_id: str,
+    ) -> None:
+        """202 once the event is on disk. AWS: neither log type nor client context mean anything here."""
+        if self._events is None:
+            raise not_yet("asynchronous invocation (InvocationType=Event, lambda:InvokeAsync)")
+        trace = _trace_id(exchange.headers)
+        await self._events.accept(
+            *function, exchange.body, request_id=request_id, trace=trace, max_bytes=max_bytes
+        )
+        head = (
+            f"x-amzn-requestid: {request_id}\r\nx-amzn-remapped-content-length: 0\r\n"
+            f"X-Amzn-Trace-Id: {trace}\r\n"
+        )
+        exchange.respond_raw(202, head.encode("latin-1"), b"")
 
 
 def _refusal(exchange: Exchange, error: AwsError, request_id: str) -> HttpResponse:
@@ -121,7 +186,8 @@ def _refusal(exchange: Exchange, error: AwsError, request_id: str) -> HttpRespon
         codec.decode(to_request(exchange), request_id)
     except AwsError as invalid:
         error = invalid
-    return codec.encode_error(_TARGET, error, request_id)
+    target = _ASYNC_TARGET if exchange.target.startswith(ASYNC_PREFIX) else _TARGET
+    return codec.encode_error(target, error, request_id)
 
 
 def _head(result: InvocationResult, request_id: str, trace_id: str, wants_tail: bool) -> bytes:

@@ -67,8 +67,9 @@ def test_each_qualifier_has_its_own(client: Any, plane: ControlPlane) -> None:
     for retries, qualifier in enumerate(("$LATEST", "1", "live")):
         client(PUT, FunctionName="f", Qualifier=qualifier, MaximumRetryAttempts=retries)
     directory = Directory(plane.database, plane.code)
-    for retries, qualifier in ((0, None), (0, "$LATEST"), (1, "1"), (2, "live")):
-        target = directory.resolve("000000000000", "us-east-1", "f", qualifier)
+    cases: list[tuple[int, str | None]] = [(0, None), (0, "$LATEST"), (1, "1"), (2, "live")]
+    for retries, asked in cases:
+        target = directory.resolve("000000000000", "us-east-1", "f", asked)
         assert target.event_invoke_config.retries == retries
     listed = client(LIST, FunctionName="f")["FunctionEventInvokeConfigs"]
     assert [item["FunctionArn"] for item in listed] == [
@@ -95,7 +96,7 @@ def test_it_goes_with_what_it_belongs_to(client: Any) -> None:
 def test_what_is_not_there_is_said_in_awss_words(client: Any) -> None:
     """Functions, qualifiers and configs that are not there have the recorded texts."""
     client.create()
-    cases = [
+    cases: list[tuple[str, dict[str, Any], str]] = [
         (PUT, {"FunctionName": "x", "MaximumRetryAttempts": 1}, "The function doesn't exist."),
         (PUT, {"FunctionName": "f:no", "MaximumRetryAttempts": 1}, "The function doesn't exist."),
         (LIST, {"FunctionName": "x"}, "The function doesn't exist."),

@@ -1,0 +1,340 @@
+"""One asynchronous event, from its queue to its end: invoked, and then deleted, postponed or sent on.
+
+Contract:
+1. An event ends exactly once: with the transaction that deletes it, and puts what is sent on where it belongs.
+2. An event whose function fails is attempted as often as configured; one that finds no room, or meets a fault
+   of the platform, until it is too old.
+3. What cannot be sent on is counted and logged, and the event is gone, as on AWS.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from enum import Enum, auto
+from typing import Protocol, TypeVar
+
+from lambent.invoke import lineage
+from lambent.invoke.destinations import (
+    Ending,
+    dead_letter_attributes,
+    error_message,
+    invocation_record,
+)
+from lambent.invoke.events import EventAttributes, decode_attributes
+from lambent.invoke.outlets import service_of
+from lambent.invoke.ports import Directory
+from lambent.invoke.retry import Failure, GiveUp, RetryPolicy, decide
+from lambent.model.errors import AwsError
+from lambent.model.event_invoke import EventInvokeConfig
+from lambent.model.function import LATEST
+from lambent.model.invocation import InvocationResult, Target
+from lambent.model.outgoing import Outgoing
+from lambent.observe.metrics import Metrics
+from lambent.store.queues.contract import Message, QueueStore, Transaction
+from lambent.store.queues.outlet import Outlet
+
+T = TypeVar("T")
+Function = tuple[str, str, str]
+"""Account, region, name."""
+MAX_SNS_BYTES = 256 * 1024
+"""AWS: over it the payloads are left out of the record. Source: the shape ``OnFailure``."""
+_log = logging.getLogger("lambent.events")
+
+
+class Outcome(Enum):
+    """What an event says of its function."""
+
+    PROCESSED = auto()
+    THROTTLED = auto()
+    NOT_TRIED = auto()
+    FUNCTION_GONE = auto()
+
+
+class Invoker(Protocol):
+    """The frontend."""
+
+    async def invoke(
+        self,
+        account_id: str,
+        region: str,
+        function_name: str,
+        qualifier: str | None,
+        payload: bytes,
+        *,
+        request_id: str | None = None,
+        client_context: str | None = None,
+        trace_id: str | None = None,
+    ) -> InvocationResult: ...
+
+
+class Capacity(Protocol):
+    """Who counts concurrent executions."""
+
+    def room(self, account_id: str, region: str, function_name: str) -> tuple[int, int | None]:
+        """Executions of a function that could start now, and its reservation."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """What came of trying: ``failure`` is None when the function succeeded."""
+
+    failure: Failure | None
+    result: InvocationResult | None = None
+    status: int = 200
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Sending:
+    """Something to be sent on."""
+
+    is_dead_letter: bool
+    target_arn: str
+    outgoing: Outgoing
+
+
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """A message with what it means."""
+
+    function: Function
+    queue_id: int
+    message: Message
+    attributes: EventAttributes
+
+
+class EventHandler:
+    """Handles events, any number at a time. Lives on the loop's thread.
+
+    ``store_pause_s``: how long it waits before it asks a store again that could not settle an event.
+    """
+
+    def __init__(
+        self,
+        store: QueueStore,
+        invoker: Invoker,
+        directory: Directory,
+        capacity: Capacity,
+        outlet: Outlet,
+        metrics: Metrics,
+        now_ms: Callable[[], int],
+        *,
+        time_scale: int = 1,
+        store_pause_s: float = 1.0,
+    ) -> None:
+        self._store = store
+        self._invoker = invoker
+        self._directory = directory
+        self._capacity = capacity
+        self._outlet = outlet
+        self._metrics = metrics
+        self._now_ms = now_ms
+        self._time_scale = time_scale
+        self._store_pause_s = store_pause_s
+
+    async def handle(self, function: Function, queue_id: int, message: Message) -> Outcome:
+        """Sees a received event to its end, or to its next attempt."""
+        event = _Event(function, queue_id, message, decode_attributes(message.attributes))
+        if event.attributes.due_at_ms > self._now_ms():
+            await self._postpone(event, event.attributes)
+            return Outcome.NOT_TRIED
+        target, attempt = self._look_up(event)
+        if target is None and attempt is None:
+            return Outcome.FUNCTION_GONE
+        config = target.event_invoke_config if target else EventInvokeConfig()
+        policy = RetryPolicy(config.retries, config.age_s * 1000, self._time_scale)
+        if attempt is None:
+            attempt = await self._try(event, policy)
+        await self._conclude(event, target, policy, attempt)
+        if attempt.failure in {Failure.THROTTLED, Failure.PLATFORM_FAULT}:
+            return Outcome.THROTTLED
+        return Outcome.PROCESSED if attempt.result is not None else Outcome.NOT_TRIED
+
+    def _look_up(self, event: _Event) -> tuple[Target | None, _Attempt | None]:
+        """Whose config holds, and what there is to say when the event cannot be tried.
+
+        POLICY: an event of a version or alias that is no more goes where ``$LATEST``'s failed events go.
+        Neither twice None: the function itself is gone.
+        """
+        try:
+            return self._directory.resolve(*event.function, event.attributes.qualifier), None
+        except AwsError as error:
+            attempt = _failed(error)
+        if attempt.status != 404:
+            return None, attempt
+        try:
+            latest = self._directory.resolve(*event.function, None)
+        except AwsError as error:
+            return None, None if error.status == 404 else _failed(error)
+        return latest, replace(attempt, failure=Failure.GONE)
+
+    async def _try(self, event: _Event, policy: RetryPolicy) -> _Attempt:
+        """Invokes the function, unless the event is too old or the function stopped."""
+        message, attributes = event.message, event.attributes
+        now_ms = self._now_ms()
+        if policy.is_expired(message.sent_at_ms, now_ms):
+            return _Attempt(Failure.EXPIRED, status=429, message="The event is too old.")
+        if self._capacity.room(*event.function)[1] == 0:
+            return _Attempt(Failure.STOPPED, status=429, message="Rate Exceeded.")
+        counts = self._metrics.of(*event.function)
+        counts.async_event_age.observe((now_ms - message.sent_at_ms) / 1000)
+        try:
+            result = await self._invoker.invoke(
+                *event.function,
+                attributes.qualifier,
+                message.body,
+                request_id=message.message_id,
+                trace_id=attributes.trace or None,
+            )
+        except AwsError as error:
+            return _failed(error)
+        if result.function_error is None:
+            return _Attempt(None, result)
+        return _Attempt(Failure.FUNCTION_ERROR, result, message=error_message(result.payload))
+
+    async def _conclude(
+        self, event: _Event, target: Target | None, policy: RetryPolicy, attempt: _Attempt
+    ) -> None:
+        failure, attributes = attempt.failure, event.attributes
+        asked = attempt.result is not None
+        attributes = attributes.after(
+            attempts=attributes.attempts + asked,
+            waits=attributes.waits + (failure in {Failure.THROTTLED, Failure.PLATFORM_FAULT}),
+        )
+        condition = "Success"
+        if failure is not None:
+            verdict = decide(
+                failure,
+                policy,
+                attempts=attributes.attempts,
+                waits=attributes.waits,
+                accepted_at_ms=event.message.sent_at_ms,
+                now_ms=self._now_ms(),
+            )
+            if not isinstance(verdict, GiveUp):
+                await self._postpone(event, attributes.after(due_at_ms=verdict.visible_at_ms))
+                return
+            condition = verdict.condition
+            self._metrics.of(*event.function).async_events_dropped += 1
+        ending = Ending(
+            condition, attributes.attempts, attempt.result, attempt.status, attempt.message
+        )
+        sendings = self._sendings(event, target, ending) if target else []
+        await self._end(event, sendings)
+
+    # What is sent on
+
+    def _sendings(self, event: _Event, target: Target, ending: Ending) -> list[_Sending]:
+        config = target.event_invoke_config
+        succeeded = ending.condition == "Success"
+        arn = config.on_success if succeeded else config.on_failure
+        sendings = []
+        if arn:
+            sendings.append(_Sending(False, arn, self._outgoing(event, target, ending, arn)))
+        if target.primary.dead_letter_arn and not succeeded:
+            dead = replace(
+                self._outgoing(event, target, ending, None),
+                body=event.message.body,
+                attributes=dead_letter_attributes(event.message.message_id, ending),
+            )
+            sendings.append(_Sending(True, target.primary.dead_letter_arn, dead))
+        return sendings
+
+    def _outgoing(self, event: _Event, target: Target, ending: Ending, arn: str | None) -> Outgoing:
+        account_id, region, name = event.function
+        function_arn = f"arn:aws:lambda:{region}:{account_id}:function:{name}"
+        trace = event.attributes.trace
+        body = b""
+        if arn is not None:
+            body = self._record(
+                event, f"{function_arn}:{event.attributes.qualifier or LATEST}", ending, arn
+            )
+        return Outgoing(
+            body,
+            target.primary.role,
+            function_arn,
+            account_id,
+            trace_header=lineage.extend(trace, *event.function)[0] if trace else None,
+        )
+
+    def _record(self, event: _Event, function_arn: str, ending: Ending, arn: str) -> bytes:
+        def build(*, payloads: bool) -> bytes:
+            return invocation_record(
+                ending,
+                request_id=event.message.message_id,
+                function_arn=function_arn,
+                request_payload=event.message.body,
+                now_ms=self._now_ms(),
+                payloads=payloads,
+            )
+
+        record = build(payloads=True)
+        if service_of(arn) == "sns" and len(record) > MAX_SNS_BYTES:
+            return build(payloads=False)
+        return record
+
+    # Transactions
+
+    async def _postpone(self, event: _Event, attributes: EventAttributes) -> None:
+        receipt, text = event.message.receipt, attributes.encode()
+
+        def work(tx: Transaction) -> None:
+            with suppress(KeyError):  # the queue went with its function
+                tx.update_attributes(event.queue_id, receipt, text)
+                tx.change_visibility(event.queue_id, receipt, attributes.due_at_ms, self._now_ms())
+
+        await self._commit(work)
+
+    async def _end(self, event: _Event, sendings: list[_Sending]) -> None:
+        now_ms = self._now_ms()
+
+        def work(tx: Transaction) -> list[tuple[_Sending, AwsError]]:
+            undelivered: list[tuple[_Sending, AwsError]] = []
+            try:
+                is_held = tx.delete(event.queue_id, event.message.receipt)
+            except KeyError:  # the queue went with its function
+                is_held = False
+            if not is_held:
+                return undelivered
+            for sending in sendings:
+                try:
+                    self._outlet.put(tx, sending.target_arn, sending.outgoing, now_ms)
+                except AwsError as error:
+                    undelivered.append((sending, error))
+            return undelivered
+
+        for sending, error in await self._commit(work):
+            counts = self._metrics.of(*event.function)
+            if sending.is_dead_letter:
+                counts.dead_letter_errors += 1
+            else:
+                counts.destination_delivery_failures += 1
+            _log.warning(
+                "event %s of %s could not be sent to %s: %s: %s",
+                *(event.message.message_id, event.function[2], sending.target_arn),
+                *(error.code, error.message),
+            )
+
+    async def _commit(self, work: Callable[[Transaction], T]) -> T:
+        """Settles an event, however long the store takes: a full disk may have room again."""
+        pause_s = self._store_pause_s
+        while True:
+            try:
+                return await self._store.run(work)
+            except Exception:
+                _log.exception("the store could not settle an event; it is asked again")
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, 30 * self._store_pause_s)
+
+
+def _failed(error: AwsError) -> _Attempt:
+    """What an error of the invocation path means to an event."""
+    failure = Failure.PLATFORM_FAULT
+    if error.status == 429:
+        failure = Failure.THROTTLED
+    elif error.code == "RecursiveInvocationException":
+        failure = Failure.RECURSION
+    return _Attempt(failure, status=error.status, message=error.message)

@@ -1,0 +1,350 @@
+"""Asynchronous invocation: events accepted onto disk, and the pump that takes them to their functions.
+
+Contract:
+1. :meth:`EventQueue.accept` returns when the event is on disk; from then on it is handled at least once,
+   also after a crash, with the same request id.
+2. Each function has a queue and a window of its own: no function's backlog delays another's.
+3. Nothing is polled: the store tells of arrivals, and one timer a function waits for its next retry. The
+   transaction that stores an event takes it too, where there is room, so that it starts after one commit.
+4. Events of a deleted function are dropped with their queue. AWS does not say what becomes of them; nobody
+   is left to tell: its destinations went with it.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Coroutine, MutableMapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Protocol
+
+from lambent.invoke.event_handling import Capacity, EventHandler, Function, Outcome
+from lambent.invoke.event_window import Window
+from lambent.invoke.events import (
+    MAX_PAYLOAD_BYTES,
+    QUEUE_PREFIX,
+    EventAttributes,
+    function_of_key,
+    open_queue,
+    queue_key,
+)
+from lambent.invoke.frontend import check_payload, too_large_event
+from lambent.invoke.ports import Directory
+from lambent.model.errors import AwsError, PlatformFault
+from lambent.model.invocation import Target
+from lambent.observe.metrics import Metrics
+from lambent.store.queues.contract import (
+    Message,
+    NewMessage,
+    QueueStore,
+    StoreFullError,
+    Transaction,
+)
+
+_HELD_MS = 24 * 60 * 60 * 1000
+"""Longer than any invocation: an event in flight comes back by a restart only."""
+_PAGE = 500
+
+
+class Handle(Protocol):
+    """A timer that can be called off."""
+
+    def cancel(self) -> None: ...
+
+
+class Clock(Protocol):
+    """Unix milliseconds, and timers by them."""
+
+    def now_ms(self) -> int: ...
+    def call_at(self, when_ms: int, callback: Callable[[], None]) -> Handle: ...
+
+
+class LoopClock:
+    """The wall clock, and the running loop's timers."""
+
+    def now_ms(self) -> int:
+        """Now."""
+        return time.time_ns() // 1_000_000
+
+    def call_at(self, when_ms: int, callback: Callable[[], None]) -> Handle:
+        """Calls back then, or at once when that was before."""
+        delay_s = max(0, when_ms - self.now_ms()) / 1000
+        return asyncio.get_running_loop().call_later(delay_s, callback)
+
+
+@dataclass(eq=False, slots=True)
+class _Backlog:
+    """One function's events. ``may_wait``: some may be there to be received."""
+
+    function: Function
+    window: Window = field(default_factory=Window)
+    may_wait: bool = False
+    is_receiving: bool = False
+    timer: Handle | None = None
+    due_at_ms: int = 0
+
+    def forget_timer(self) -> None:
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
+
+
+class EventQueue:
+    """See the module. Lives on the loop's thread. ``queues`` (queue id → key) is shared with the outlet."""
+
+    def __init__(
+        self,
+        store: QueueStore,
+        handler: EventHandler,
+        directory: Directory,
+        capacity: Capacity,
+        metrics: Metrics,
+        clock: Clock,
+        queues: MutableMapping[int, str],
+    ) -> None:
+        self._store = store
+        self._handler = handler
+        self._directory = directory
+        self._capacity = capacity
+        self._metrics = metrics
+        self._clock = clock
+        self._queues = queues
+        self._backlogs: dict[Function, _Backlog] = {}
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._unsubscribe: Callable[[], None] = lambda: None
+        self._closing = False
+
+    async def open(self) -> None:
+        """Finds what was accepted before and begins: events that were in flight are taken up again."""
+        self._unsubscribe = self._store.subscribe(self._on_arrival)
+        after: str | None = None
+        while True:
+            keys, last = await self._store.run(partial(_recover, after=after))
+            for queue_id, key, has_messages in keys:
+                self._queues[queue_id] = key
+                if has_messages:
+                    self._wake(self._backlog(function_of_key(key)))
+            if last is None:
+                return
+            after = last
+
+    async def close(self) -> None:
+        """Ends; events in flight are taken up again at the next start."""
+        self._closing = True
+        self._unsubscribe()
+        for backlog in self._backlogs.values():
+            backlog.forget_timer()
+        for task in tuple(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    # Accepting
+
+    async def accept(
+        self,
+        account_id: str,
+        region: str,
+        function_name: str,
+        qualifier: str | None,
+        payload: bytes,
+        *,
+        request_id: str,
+        trace: str,
+        max_bytes: int = MAX_PAYLOAD_BYTES,
+    ) -> None:
+        """Takes an event; it is on disk when this returns.
+
+        Raises what resolving the function raises, AWS's errors for a payload that is too large or no JSON, and
+        ``ServiceException`` (507) when the disk has no room.
+        """
+        target = self._directory.resolve(account_id, region, function_name, qualifier)
+        if len(payload) > max_bytes:
+            raise too_large_event(len(payload), max_bytes)
+        spec = target.primary
+        function = (spec.account_id, spec.region, spec.function_name)
+        attributes = EventAttributes(_qualifier_of(target), trace)
+        message = NewMessage(request_id, check_payload(payload), attributes.encode())
+        await self._store_event(self._backlog(function), message)
+        self._metrics.of(*function).async_events_received += 1
+
+    async def _store_event(self, backlog: _Backlog, message: NewMessage) -> None:
+        key, now_ms = queue_key(*backlog.function), self._clock.now_ms()
+        takes = not (self._closing or backlog.is_receiving) and self._room(backlog) > 0
+
+        def work(tx: Transaction) -> tuple[int, list[Message]]:
+            queue_id = open_queue(tx, key).queue_id
+            self._queues[queue_id] = key
+            tx.send(queue_id, [message], now_ms)
+            received = tx.receive(queue_id, 1, now_ms, now_ms + _HELD_MS) if takes else []
+            return queue_id, received
+
+        backlog.window.claim(takes)
+        received: list[Message] = []
+        try:
+            queue_id, received = await self._store.run(work)
+        except StoreFullError as error:
+            raise PlatformFault(
+                "The disk has no room for another event. Those accepted before are processed.",
+                "ServiceException",
+                507,
+            ) from error
+        finally:
+            backlog.window.claim(len(received) - takes)
+        for one in received:
+            self._spawn(self._handle(backlog, queue_id, one))
+
+    # The pump
+
+    def _on_arrival(self, queue_ids: frozenset[int]) -> None:
+        for queue_id in queue_ids:
+            key = self._queues.get(queue_id)
+            if key is not None:
+                self._wake(self._backlog(function_of_key(key)))
+
+    def function_changed(self, account_id: str, region: str, name: str) -> None:
+        """A function is another one, has another reservation, or is no more."""
+        function = (account_id, region, name)
+        backlog = self._backlogs.get(function)
+        if backlog is None and queue_key(*function) not in tuple(self._queues.values()):
+            return
+        try:
+            self._directory.resolve(*function, None)
+        except AwsError as error:
+            if error.status == 404:
+                self._spawn(self._drop(function))
+                return
+        if backlog is not None:
+            backlog.window.resume()
+            self._wake(backlog)
+
+    def _backlog(self, function: Function) -> _Backlog:
+        found = self._backlogs.get(function)
+        if found is None:
+            found = self._backlogs[function] = _Backlog(function)
+        return found
+
+    def _wake(self, backlog: _Backlog) -> None:
+        backlog.may_wait = True
+        self._advance(backlog)
+
+    def _room(self, backlog: _Backlog) -> int:
+        free, reserved = self._capacity.room(*backlog.function)
+        return backlog.window.room(self._clock.now_ms(), free, reserved)
+
+    def _advance(self, backlog: _Backlog) -> None:
+        """Takes events, if there may be any and there is room; at most one receive a function at a time."""
+        if self._closing or backlog.is_receiving or not backlog.may_wait:
+            return
+        room = self._room(backlog)
+        if room > 0:
+            backlog.is_receiving = True
+            backlog.may_wait = False
+            backlog.window.claim(room)
+            self._spawn(self._receive(backlog, room))
+        elif backlog.window.paused_until_ms:
+            self._set_timer(backlog, backlog.window.paused_until_ms)
+
+    async def _receive(self, backlog: _Backlog, limit: int) -> None:
+        key, now_ms = queue_key(*backlog.function), self._clock.now_ms()
+
+        def work(tx: Transaction) -> tuple[int, list[Message], int | None]:
+            queue = tx.find_queue(key)
+            if queue is None:
+                return 0, [], None
+            found = tx.receive(queue.queue_id, limit, now_ms, now_ms + _HELD_MS)
+            is_all = len(found) < limit
+            due = tx.next_visible_at_ms(queue.queue_id, now_ms) if is_all else None
+            if due is not None and due > now_ms + _HELD_MS // 2:
+                due = None  # what is in flight only, and ends by itself
+            return queue.queue_id, found, due
+
+        found: list[Message] = []
+        due_at_ms: int | None = now_ms + 1000  # where the store fails, it is asked again
+        try:
+            queue_id, found, due_at_ms = await self._store.run(work)
+        finally:
+            backlog.is_receiving = False
+            backlog.window.claim(len(found) - limit)
+            if due_at_ms is not None:
+                self._set_timer(backlog, due_at_ms)
+        backlog.may_wait = backlog.may_wait or len(found) == limit
+        for message in found:
+            self._spawn(self._handle(backlog, queue_id, message))
+        self._advance(backlog)
+
+    async def _handle(self, backlog: _Backlog, queue_id: int, message: Message) -> None:
+        backlog.window.begin()
+        if message.receives == 1 and '"source":"invoke"' not in message.attributes:
+            self._metrics.of(*backlog.function).async_events_received += 1
+        try:
+            outcome = await self._handler.handle(backlog.function, queue_id, message)
+        finally:
+            backlog.window.end()
+        if outcome is Outcome.FUNCTION_GONE:
+            await self._drop(backlog.function)
+            return
+        if outcome is Outcome.THROTTLED:
+            backlog.window.throttled(self._clock.now_ms())
+        elif outcome is Outcome.PROCESSED:
+            backlog.window.processed()
+        # A retry is nobody's arrival: the next receive tells when it is due.
+        backlog.may_wait = True
+        self._advance(backlog)
+
+    async def _drop(self, function: Function) -> None:
+        """The function is gone: its queue goes, with what is in it."""
+        key = queue_key(*function)
+
+        def work(tx: Transaction) -> tuple[int, int] | None:
+            queue = tx.find_queue(key)
+            if queue is None:
+                return None
+            counts = tx.count(queue.queue_id, self._clock.now_ms())
+            tx.delete_queue(queue.queue_id)
+            return queue.queue_id, counts.visible + counts.in_flight + counts.delayed
+
+        gone = await self._store.run(work)
+        if gone is None:
+            return
+        self._queues.pop(gone[0], None)
+        if gone[1]:
+            self._metrics.of(*function).async_events_dropped += gone[1]
+        backlog = self._backlogs.pop(function, None)
+        if backlog is not None:
+            backlog.forget_timer()
+
+    # Timers and tasks
+
+    def _set_timer(self, backlog: _Backlog, when_ms: int) -> None:
+        """Wakes the function then, unless it is woken earlier anyway."""
+        if self._closing or (backlog.timer is not None and backlog.due_at_ms <= when_ms):
+            return
+        backlog.forget_timer()
+        backlog.due_at_ms = when_ms
+
+        def ring() -> None:
+            backlog.timer = None
+            self._wake(backlog)
+
+        backlog.timer = self._clock.call_at(when_ms, ring)
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _recover(tx: Transaction, after: str | None) -> tuple[list[tuple[int, str, bool]], str | None]:
+    """A page of functions' queues (id, key, whether anything is in it), and where the next one starts."""
+    queues = tx.list_queues(QUEUE_PREFIX, after, _PAGE)
+    found = []
+    for queue in queues:
+        tx.release(queue.queue_id)
+        has_messages = tx.oldest_sent_at_ms(queue.queue_id) is not None
+        found.append((queue.queue_id, queue.key, has_messages))
+    return found, queues[-1].key if len(queues) == _PAGE else None
+
+
+def _qualifier_of(target: Target) -> str | None:
+    """The qualifier the caller used: what stands behind the function's name in the invoked ARN."""
+    parts = target.invoked_arn.split(":")
+    return parts[7] if len(parts) > 7 else None
