@@ -32,6 +32,7 @@ from lambent.store.queues.contract import (
     StoreFullError,
     Transaction,
 )
+from lambent.store.queues.sqlite import SqliteQueueStore
 from lambent.testing.loop import on_loop
 from lambent.testing.queue_store import FakeQueueStore
 
@@ -43,7 +44,17 @@ async def _fake(path: Path) -> AsyncIterator[QueueStore]:
     yield FakeQueueStore()
 
 
-OPENERS: dict[str, Opener] = {"fake": _fake}
+@asynccontextmanager
+async def _sqlite(path: Path) -> AsyncIterator[QueueStore]:
+    store = SqliteQueueStore(path / "queues.db")
+    await store.open()
+    try:
+        yield store
+    finally:
+        await store.close()
+
+
+OPENERS: dict[str, Opener] = {"fake": _fake, "sqlite": _sqlite}
 
 
 @pytest.fixture(params=sorted(OPENERS))
@@ -285,6 +296,50 @@ def test_large_bodies_and_odd_texts_come_back_as_they_were(opener: Opener, tmp_p
             assert (there.message_id, there.body, there.group_id) == (text, body, text)
 
     check()
+
+
+def test_cleared_is_empty(opener: Opener, tmp_path: Path) -> None:
+    """Nothing is left of queues, messages, keys seen and records; new queues work."""
+
+    @on_loop
+    async def check() -> None:
+        async with opener(tmp_path) as store:
+            message = new(1, deduplication_key="k")
+            for _ in range(2):
+                q = await a_queue(store)
+                (sent,) = await store.run(lambda tx, q=q: tx.send(q, [message], 1))  # type: ignore[misc]
+                assert not sent.duplicate
+                await store.run(lambda tx: tx.put_record("a", "b", "c"))
+                await store.clear()
+                assert await store.run(lambda tx: tx.list_queues("", None, 9)) == []
+                assert await store.run(lambda tx: tx.find_record("a", "b")) is None
+
+    check()
+
+
+def test_impossible_receipts_hold_nothing(opener: Opener, tmp_path: Path) -> None:
+    """Numbers that no receipt has, however large, are a message that is not there."""
+
+    @on_loop
+    async def check() -> None:
+        async with opener(tmp_path) as store:
+            q = await a_queue(store)
+            for number in (-1, 0, 2**63, 2**80):
+                for receipt in (Receipt(number, 1), Receipt(1, number)):
+                    found = await store.run(partial(_try_receipt, q, receipt))
+                    assert found == (False, False, False, None, None)
+
+    check()
+
+
+def _try_receipt(q: int, receipt: Receipt, tx: Transaction) -> tuple[Any, ...]:
+    return (
+        tx.delete(q, receipt),
+        tx.change_visibility(q, receipt, 5, 1),
+        tx.update_attributes(q, receipt, "{}"),
+        tx.find(q, receipt.sequence),
+        tx.move(q, receipt.sequence, q, 1),
+    )
 
 
 @on_loop

@@ -72,6 +72,10 @@ class FakeQueueStore:
 
         return end
 
+    async def clear(self) -> None:
+        """See :class:`lambent.store.queues.contract.QueueStore`."""
+        self._state = _State()
+
     def _new_id(self) -> int:
         self._last_id += 1
         return self._last_id

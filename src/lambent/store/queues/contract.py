@@ -235,3 +235,7 @@ class QueueStore(Protocol):
     def subscribe(self, on_arrival: OnArrival) -> Callable[[], None]:
         """Has arrivals told; the answer ends it."""
         ...
+
+    async def clear(self) -> None:
+        """Forgets every queue, message and record."""
+        ...
