@@ -49,6 +49,8 @@ from lambent.settings import Settings
 from lambent.store.code import CodeStore
 from lambent.store.concurrency import list_reservations
 from lambent.store.database import Database
+from lambent.store.queues.sqlite import FILE_NAME as QUEUES_FILE_NAME
+from lambent.store.queues.sqlite import SqliteQueueStore
 from lambent.wire.models import operation_model
 
 _STOP_DEADLINE_S = 10.0
@@ -107,6 +109,7 @@ class Platform:
         self.notice: str | None = None
         self.node: Node
         self.placement: Placement
+        self.queues: SqliteQueueStore
 
     @classmethod
     async def open(cls, settings: Settings, stack: AsyncExitStack) -> "Platform":
@@ -120,6 +123,9 @@ class Platform:
         data_dir = _open_data_dir(settings.data_dir, stack)
         interpreters = find_interpreters()
         control = await _Control.open(settings, data_dir, interpreters, stack)
+        platform.queues = SqliteQueueStore(data_dir / QUEUES_FILE_NAME)
+        await platform.queues.open()
+        stack.push_async_callback(platform.queues.close)
         logs = LogsService(data_dir)
         logs.start()
         stack.callback(logs.stop)
@@ -153,6 +159,7 @@ class Platform:
             await loop.run_in_executor(control.thread, reset_control, control.plane)
             control.directory.clear()
             self.placement.retire(lambda _: False)
+            await self.queues.clear()
             await loop.run_in_executor(None, reset_logs, logs)
 
         code = control.plane.code
