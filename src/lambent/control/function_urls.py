@@ -14,7 +14,7 @@ from lambent.control import paging
 from lambent.control.locate import function_of
 from lambent.control.plane import ControlPlane
 from lambent.model.call import Call, Caller, Result
-from lambent.model.errors import ClientFault, conflict, invalid_parameter, not_found, not_yet
+from lambent.model.errors import ClientFault, conflict, not_found, not_yet
 from lambent.model.function import LATEST
 from lambent.model.function_name import FunctionName, is_version
 from lambent.model.function_url import Cors, FunctionUrl, url_id_of
@@ -153,10 +153,6 @@ def _cors(given: Mapping[str, Any] | None) -> Cors | None:
     unknown = members.keys() - _CORS.keys()
     if unknown:
         raise not_yet(f"Cors.{min(unknown)}")
-    origins = members.get("AllowOrigins")
-    if origins is not None and "*" in origins and len(origins) > 1:
-        # Best known: the wildcard is for all origins, and stands alone.
-        raise invalid_parameter("AllowOrigins cannot contain other origins beside *")
     fields: dict[str, Any] = {
         _CORS[member]: tuple(value) if isinstance(value, list) else value
         for member, value in members.items()

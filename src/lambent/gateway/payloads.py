@@ -28,6 +28,8 @@ _OF_THE_CONNECTION = frozenset(
         *("transfer-encoding", "upgrade"),
     ]
 )
+_WITHOUT_BODY = frozenset({204, 205, 304})
+"""Source: RFC 9110; a body behind one of these would be taken for the next answer."""
 
 
 class MalformedResponseError(Exception):
@@ -108,7 +110,8 @@ def decode_result(payload: bytes) -> HttpResponse:
         raise MalformedResponseError(str(error)) from error
     if not isinstance(result, dict) or "statusCode" not in result:
         return HttpResponse(200, [("content-type", _JSON)], payload)
-    return HttpResponse(_status(result["statusCode"]), _headers(result), _body(result))
+    status, body = _status(result["statusCode"]), _body(result)
+    return HttpResponse(status, _headers(result), b"" if status in _WITHOUT_BODY else body)
 
 
 def _parameters(query: str) -> dict[str, str]:
@@ -179,7 +182,7 @@ def _body(result: Mapping[str, Any]) -> bytes:
         raise MalformedResponseError("body is no text")
     try:
         if result.get("isBase64Encoded") is True:
-            return base64.b64decode(body, validate=True)
+            return base64.b64decode(body.replace("\n", ""), validate=True)
         return body.encode()
     except (binascii.Error, ValueError) as error:
         raise MalformedResponseError("body is not what it says") from error

@@ -56,6 +56,7 @@ class Site:
     events: list[Any] = field(default_factory=list)
     asked: list[tuple[str, str, str, str | None]] = field(default_factory=list)
     request_ids: list[str | None] = field(default_factory=list)
+    trace_ids: list[str | None] = field(default_factory=list)
 
     def set(self, **changes: Any) -> None:
         """Changes the URL."""
@@ -82,7 +83,8 @@ class Site:
         trace_id: str | None = None,
     ) -> InvocationResult:
         """Is its own frontend."""
-        del client_context, trace_id
+        del client_context
+        self.trace_ids.append(trace_id)
         self.asked.append((account_id, region, function_name, qualifier))
         self.events.append(json.loads(payload))
         self.request_ids.append(request_id)
@@ -125,6 +127,12 @@ class Site:
 
 def _text(value: Any) -> str:
     return value.decode() if isinstance(value, bytes) else str(value)
+
+
+@pytest.fixture(scope="session")
+def new_site() -> type[Site]:
+    """Makes public URLs over fakes."""
+    return Site
 
 
 @pytest.fixture

@@ -1,9 +1,13 @@
 """Function URLs, request by request: who gets in, what the function is told, what the caller is."""
 
+import asyncio
 import json
+import re
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lambent.gateway.function_url import MAX_EVENT_BYTES
 from lambent.model.errors import ClientFault, PlatformFault, conflict, not_found
@@ -43,6 +47,18 @@ async def test_a_public_url_invokes_the_function(site: Any) -> None:
     assert answer.headers["x-amzn-requestid"] == context["requestId"] == site.request_ids[0]
     assert event["headers"]["x-amzn-trace-id"] == answer.headers["x-amzn-trace-id"]
     assert event["headers"]["x-forwarded-port"] == "4566"
+
+
+@on_loop
+async def test_a_trace_goes_on(site: Any) -> None:
+    """A new trace is given a parent for the function; one the caller began is passed on as it is."""
+    answer = await site.ask()
+    root = answer.headers["x-amzn-trace-id"]
+    assert re.fullmatch(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}", root)
+    assert re.fullmatch(re.escape(root) + ";Parent=[0-9a-f]{16};Sampled=0", site.trace_ids[0])
+    given = "Root=1-00000000-000000000000000000000001;Parent=0000000000000001;Sampled=1"
+    answer = await site.ask(headers={"x-amzn-trace-id": given})
+    assert answer.headers["x-amzn-trace-id"] == site.trace_ids[1] == given
 
 
 @on_loop
@@ -145,8 +161,8 @@ async def test_what_is_not_signed_well_is_refused(site: Any) -> None:
         (*site.signed("POST", "/", b"x", key=revoked), b"x"),
     ]
     site.mint.revoke(revoked.access_key_id)
-    for where, given, body in attempts:
-        answer = await site.ask("POST", where, body, headers=given)
+    for where, headers, body in attempts:
+        answer = await site.ask("POST", where, body, headers=headers)
         assert answer.status == 403, answer.body
         assert json.loads(answer.body)["Message"]
     assert site.events == []
@@ -250,3 +266,36 @@ async def test_what_a_client_claims_of_its_way_is_overwritten(site: Any) -> None
     assert headers["x-forwarded-for"] != "10.0.0.1"
     assert headers["x-forwarded-proto"] == "http"
     assert headers["x-forwarded-for"] == site.events[0]["requestContext"]["http"]["sourceIp"]
+
+
+HEADER_TEXT = st.text(st.characters(min_codepoint=33, max_codepoint=126), max_size=60)
+
+
+@given(
+    host=st.sampled_from(["{id}.lambda-url.a", "{id}.LAMBDA-URL.a:1", "x.{id}.lambda-url.a:"])
+    | HEADER_TEXT.filter(lambda text: not set("{}") & set(text)),
+    target=st.text("/a%20?&=;#\\'\"", max_size=30),
+    headers=st.dictionaries(
+        st.sampled_from(
+            ["authorization", "cookie", "origin", "content-type", "x-amz-date", "x-amzn-trace-id"]
+        ),
+        HEADER_TEXT,
+    ),
+    auth_type=st.sampled_from(["NONE", "AWS_IAM"]),
+    body=st.binary(max_size=50),
+)
+def test_any_request_is_answered(
+    new_site: Any,
+    host: str,
+    target: str,
+    headers: dict[str, str],
+    auth_type: str,
+    body: bytes,
+) -> None:
+    """Whatever stands in a request, it is answered, and never by a failure of the gateway's own."""
+    site = new_site()
+    site.set(auth_type=auth_type, cors=Cors(allow_origins=("*",)))
+    host = host.format(id=site.url.url_id)
+    answer = asyncio.run(site.ask("POST", f"/{target}", body, host=host, headers=headers))
+    assert answer.status in (200, 400, 403, 404)
+    assert (answer.status == 200) <= (auth_type == "NONE")

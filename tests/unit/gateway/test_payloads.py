@@ -224,6 +224,19 @@ def test_a_structured_answer() -> None:
     assert list(empty.headers) == [("content-type", "application/json")]
 
 
+@pytest.mark.parametrize("status", [204, 205, 304])
+def test_some_answers_have_no_body(status: int) -> None:
+    """A body behind a status that has none is not sent: a client would take it for the next answer."""
+    assert result_of({"statusCode": status, "body": "x"}).body == b""
+
+
+def test_base64_may_have_lines() -> None:
+    """Python's encodebytes and others break base64 into lines."""
+    body = base64.encodebytes(bytes(range(200))).decode()
+    answer = result_of({"statusCode": 200, "body": body, "isBase64Encoded": True})
+    assert answer.body == bytes(range(200))
+
+
 def test_headers_of_the_connection_are_renamed() -> None:
     """A function cannot end or frame the connection."""
     answer = result_of(

@@ -54,6 +54,30 @@ def test_requests_are_served_over_a_socket(run: Any) -> None:
     run(work())
 
 
+def test_a_request_knows_where_it_came_from(run: Any) -> None:
+    """The handler sees the client's address, and none once the request was answered."""
+    seen: list[str] = []
+
+    def handle(exchange: Exchange) -> None:
+        seen.append(exchange.peer)
+        exchange.respond(200)
+        seen.append(exchange.peer)
+
+    async def work() -> None:
+        server = HttpServer(handle, 100)
+        sock = listener()
+        await server.listen(sock)
+        reader, writer = await asyncio.open_connection(*sock.getsockname())
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+        server.close()
+
+    run(work())
+    assert seen == ["127.0.0.1", ""]
+
+
 def test_an_orderly_stop_waits_for_the_answer_in_work(run: Any) -> None:
     """``stop`` lets the answer in work out, closes idle connections, and accepts no more."""
 
