@@ -9,7 +9,7 @@ import signal
 import socket
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +20,7 @@ from lambent.control import lifecycle
 from lambent.control.concurrency import reserved_executions
 from lambent.control.directory import Directory
 from lambent.control.plane import ControlPlane
+from lambent.control.provisioned_concurrency import provisioned_of
 from lambent.control.reset import reset as reset_control
 from lambent.control.url_directory import UrlDirectory
 from lambent.gateway.function_url import FunctionUrls
@@ -28,8 +29,10 @@ from lambent.http1.server import HttpServer
 from lambent.invoke.counting import Counting
 from lambent.invoke.frontend import Frontend
 from lambent.invoke.placement import Placement
+from lambent.invoke.provisioned import INITIALIZATION_TYPE, Provisioned
 from lambent.model.errors import AwsError, PlatformFault
 from lambent.model.invocation import EnvironmentSpec
+from lambent.model.provisioned import ProvisionedStatus
 from lambent.node.agent import Node
 from lambent.node.runtimes import Interpreter, choose_interpreter, find_interpreters
 from lambent.node.sandbox.choose import open_backend
@@ -51,6 +54,7 @@ from lambent.store.concurrency import list_reservations
 from lambent.store.database import Database
 from lambent.store.queues.sqlite import FILE_NAME as QUEUES_FILE_NAME
 from lambent.store.queues.sqlite import SqliteQueueStore
+from lambent.store.provisioned import ProvisionedConcurrency, functions_with_provisioned
 from lambent.wire.models import operation_model
 
 _STOP_DEADLINE_S = 10.0
@@ -142,6 +146,9 @@ class Platform:
         platform.placement = control.changes.placement = placement
         placement.open()
         stack.push_async_callback(placement.close, _STOP_DEADLINE_S)
+        control.changes.provisioned = Provisioned(placement)
+        stack.callback(control.changes.provisioned.close)
+        control.changes.provision_all()
         stack.callback(inside.close)
         edge = platform._make_edge(control, logs, mint)
         stack.callback(edge.close)
@@ -172,7 +179,12 @@ class Platform:
         operations = Operations(
             {service: (registry, owners[service]) for service, registry in REGISTRIES.items()}
         )
-        frontend = Frontend(control.directory, control.changes.counting, self.placement)
+        frontend = Frontend(
+            control.directory,
+            control.changes.counting,
+            self.placement,
+            provisioned=control.changes.provisioned,
+        )
         return Edge(
             InvokeRoute(frontend, mint.lookup),
             operations,
@@ -264,6 +276,7 @@ class _Control:
             max_concurrency=settings.max_concurrency,
             runtime_notice=lambda runtime: choose_interpreter(runtime, interpreters).notice,
             runtime_build=runtime_build,
+            provisioned_status=changes.provisioned_status,
         )
         await loop.run_in_executor(thread, lifecycle.recover, plane)
         changes.reserve_all()
@@ -282,6 +295,7 @@ class _Changes:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.placement: Placement | None = None
+        self.provisioned: Provisioned | None = None
         self.counting = counting
         self._directory = directory
         self._database = database
@@ -292,16 +306,46 @@ class _Changes:
         for function, executions in list_reservations(self._database.connection):
             self.counting.reserve(function.account_id, function.region, function.name, executions)
 
+    def provision_all(self) -> None:
+        """At start: what is provisioned."""
+        for function in functions_with_provisioned(self._database.connection):
+            arn = function.function_arn
+            self._provision(arn, provisioned_of(self._database.connection, arn))
+
+    def provisioned_status(self, qualified_arn: str) -> ProvisionedStatus:
+        """How far an allocation is; nothing is there before the invocation path is."""
+        if self.provisioned is None:
+            return ProvisionedStatus(0, 0, "IN_PROGRESS")
+        return self.provisioned.status(qualified_arn)
+
     def on_change(self, function_arn: str) -> None:
         """Called on the control thread after a commit."""
         self._directory.invalidate(function_arn)
         reserved = reserved_executions(self._database.connection, function_arn)
-        self._loop.call_soon_threadsafe(self._take_over, function_arn, reserved)
+        provisioned = provisioned_of(self._database.connection, function_arn)
+        self._loop.call_soon_threadsafe(self._take_over, function_arn, reserved, provisioned)
 
-    def _take_over(self, function_arn: str, reserved: int | None) -> None:
+    def _provision(self, function_arn: str, configs: list[ProvisionedConcurrency]) -> None:
+        """Has kept what is provisioned for a function, and no more than that."""
+        *_, region, account_id, _, name = function_arn.split(":")
+        self.counting.provision(account_id, region, name, sum(c.executions for c in configs))
+        if self.provisioned is None:
+            return
+        self.provisioned.drop(
+            f"{function_arn}:", [f"{function_arn}:{config.qualifier}" for config in configs]
+        )
+        for config in configs:
+            with suppress(AwsError):  # Pending: its turn comes with the change to Active
+                target = self._directory.resolve(account_id, region, name, config.qualifier)
+                self.provisioned.put(target, config.executions)
+
+    def _take_over(
+        self, function_arn: str, reserved: int | None, provisioned: list[ProvisionedConcurrency]
+    ) -> None:
         """Environments of what is no more, or may not run, go; a function that may again keeps its."""
         *_, region, account_id, _, name = function_arn.split(":")
         self.counting.reserve(account_id, region, name, reserved)
+        self._provision(function_arn, provisioned)
         if self.placement is None:
             return
         prefix = function_arn + ":"
@@ -314,6 +358,8 @@ class _Changes:
         self.placement.revive(lambda spec: spec.key.startswith(prefix) and may_run(spec))
 
     def _is_current(self, spec: EnvironmentSpec) -> bool:
+        if spec.initialization_type == INITIALIZATION_TYPE:
+            return True  # what is provisioned goes by its own rules
         try:
             target = self._directory.resolve(
                 spec.account_id, spec.region, spec.function_name, spec.version

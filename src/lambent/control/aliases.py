@@ -18,6 +18,7 @@ from lambent.control.locate import (
     latest_of,
 )
 from lambent.control.plane import ControlPlane, new_revision_id
+from lambent.control.provisioned_concurrency import check_alias_move
 from lambent.model.call import Call, Result
 from lambent.model.errors import (
     ClientFault,
@@ -28,7 +29,14 @@ from lambent.model.errors import (
 )
 from lambent.model.function import LATEST, Alias
 from lambent.model.function_name import FunctionName
-from lambent.store import aliases, event_invoke_configs, function_urls, functions, policies
+from lambent.store import (
+    aliases,
+    event_invoke_configs,
+    function_urls,
+    functions,
+    policies,
+    provisioned,
+)
 
 
 def create_alias(plane: ControlPlane, call: Call) -> Result:
@@ -80,6 +88,7 @@ def update_alias(plane: ControlPlane, call: Call) -> Result:
         if parameters.get("RoutingConfig") is not None:
             alias = _routed(alias, parameters["RoutingConfig"])
         _check_routing(cx, function, alias)
+        check_alias_move(cx, function, alias)
         aliases.put_alias(cx, function, alias)
     plane.on_change(function.function_arn)
     return Result(alias_configuration(function.function_arn, alias))
@@ -119,6 +128,7 @@ def delete_alias(plane: ControlPlane, call: Call) -> Result:
         function_urls.remove_url(cx, function, name)
         policies.remove_policies(cx, f"{function.function_arn}:{name}")
         event_invoke_configs.remove_event_invoke_config(cx, function, name)
+        provisioned.remove_provisioned(cx, function, name)
     plane.on_change(function.function_arn)
     return Result(status=204)
 

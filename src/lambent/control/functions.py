@@ -29,6 +29,7 @@ from lambent.store import (
     function_urls,
     functions,
     policies,
+    provisioned,
     recursion,
     tags,
 )
@@ -128,6 +129,7 @@ def delete_function(plane: ControlPlane, call: Call) -> Result:
             aliases.delete_aliases(cx, function)
             policies.remove_policies(cx, function.function_arn)
             concurrency.remove_reservation(cx, function)
+            provisioned.remove_all_provisioned(cx, function)
             recursion.remove_recursive_loop(cx, function)
             event_invoke_configs.remove_event_invoke_configs(cx, function)
             code_signing.unassign_config(cx, function)
@@ -176,6 +178,7 @@ def _delete_version(plane: ControlPlane, function: FunctionName) -> list[Functio
         gone = functions.get_version(cx, function, qualifier)
         functions.delete_version(cx, function, qualifier)
         event_invoke_configs.remove_event_invoke_config(cx, function, qualifier)
+        provisioned.remove_provisioned(cx, function, qualifier)
         policies.remove_policies(cx, function.arn)
     return [] if gone is None else [gone]
 

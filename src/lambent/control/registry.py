@@ -15,6 +15,7 @@ from lambent.control import (
     layer_policies,
     layers,
     policies,
+    provisioned_concurrency,
     recursion,
     runtime_management,
     tags,
@@ -36,6 +37,9 @@ OPERATIONS: Mapping[str, Operation] = {
     "DeleteCodeSigningConfig": code_signing.delete_code_signing_config,
     "DeleteFunction": functions.delete_function,
     "DeleteFunctionCodeSigningConfig": (function_code_signing.delete_function_code_signing_config),
+    "DeleteProvisionedConcurrencyConfig": (
+        provisioned_concurrency.delete_provisioned_concurrency_config
+    ),
     "DeleteFunctionConcurrency": concurrency.delete_function_concurrency,
     "DeleteFunctionEventInvokeConfig": event_invoke_config.delete_function_event_invoke_config,
     "DeleteFunctionUrlConfig": function_urls.delete_function_url_config,
@@ -45,6 +49,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "GetCodeSigningConfig": code_signing.get_code_signing_config,
     "GetFunction": functions.get_function,
     "GetFunctionCodeSigningConfig": function_code_signing.get_function_code_signing_config,
+    "GetProvisionedConcurrencyConfig": provisioned_concurrency.get_provisioned_concurrency_config,
     "GetFunctionConcurrency": concurrency.get_function_concurrency,
     "GetFunctionConfiguration": functions.get_function_configuration,
     "GetFunctionEventInvokeConfig": event_invoke_config.get_function_event_invoke_config,
@@ -68,6 +73,10 @@ OPERATIONS: Mapping[str, Operation] = {
     "PublishLayerVersion": layers.publish_layer_version,
     "PublishVersion": versions.publish_version,
     "PutFunctionCodeSigningConfig": function_code_signing.put_function_code_signing_config,
+    "ListProvisionedConcurrencyConfigs": (
+        provisioned_concurrency.list_provisioned_concurrency_configs
+    ),
+    "PutProvisionedConcurrencyConfig": provisioned_concurrency.put_provisioned_concurrency_config,
     "PutFunctionConcurrency": concurrency.put_function_concurrency,
     "PutFunctionEventInvokeConfig": event_invoke_config.put_function_event_invoke_config,
     "PutFunctionRecursionConfig": recursion.put_function_recursion_config,
@@ -80,6 +89,6 @@ OPERATIONS: Mapping[str, Operation] = {
     "UpdateCodeSigningConfig": code_signing.update_code_signing_config,
     "UpdateFunctionCode": function_updates.update_function_code,
     "UpdateFunctionConfiguration": function_updates.update_function_configuration,
-    "UpdateFunctionEventInvokeConfig": event_invoke_config.update_function_event_invoke_config,
     "UpdateFunctionUrlConfig": function_urls.update_function_url_config,
+    "UpdateFunctionEventInvokeConfig": event_invoke_config.update_function_event_invoke_config,
 }

@@ -5,7 +5,7 @@ from lambent.control.plane import ControlPlane
 _TABLES = (
     *("versions", "version_numbers", "aliases", "statements", "tags", "layer_versions"),
     *("reservations", "recursion_configs", "code_signing_configs", "code_signing_of_functions"),
-    *("event_invoke_configs", "function_urls"),
+    *("event_invoke_configs", "function_urls", "provisioned_concurrency"),
 )
 _FUNCTIONS = "SELECT account_id, region, name FROM versions WHERE number = 0"
 

@@ -6,7 +6,6 @@ from lambent.model.invocation import EnvironmentSpec
 from lambent.node.runtimes import is_provided
 
 _STATIC = {
-    "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
     "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
     "LANG": "en_US.UTF-8",
     "LD_LIBRARY_PATH": "/lib64:/usr/lib64:/var/runtime:/var/runtime/lib:/var/task:/var/task/lib:/opt/lib",
@@ -40,6 +39,7 @@ def build_environ(
         **credentials,
         **logging,
         "_HANDLER": spec.handler,
+        "AWS_LAMBDA_INITIALIZATION_TYPE": spec.initialization_type,
         "AWS_DEFAULT_REGION": spec.region,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mib),
         "AWS_LAMBDA_FUNCTION_NAME": spec.function_name,

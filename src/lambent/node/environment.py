@@ -205,8 +205,9 @@ class Environment:
         self._is_initialised = True
         init_ms = (time.monotonic() - self._born_s) * 1000
         self._log.init_done(time.time_ns() // 1_000_000, init_ms, self._phase)
-        if self._phase == "init":
-            # AWS: a second initialisation is part of Duration. Source: recorded REPORT lines.
+        if self._phase == "init" and self.spec.initialization_type == "on-demand":
+            # AWS: a second initialisation is part of Duration, one ahead of time of no invocation.
+            # Source: recorded REPORT lines.
             self._init_ms = init_ms
 
     def on_response(self, exchange: Exchange) -> None:
