@@ -3,7 +3,7 @@
 The format is chosen once for each environment, by :func:`open_log`: lines of text, or JSON records.
 """
 
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from lambent.model.invocation import EnvironmentSpec
 from lambent.node.outcomes import Failure
@@ -149,6 +149,7 @@ class JsonEnvironmentLog(EnvironmentLog):
             memory_mib=self._spec.memory_mib,
             phase=phase,
             runtime_version_arn=arn,
+            initialization_type=self._spec.initialization_type,
         )
         self._record(now_ms, record)
 
@@ -161,14 +162,14 @@ class JsonEnvironmentLog(EnvironmentLog):
     def _init_ended(
         self, now_ms: int, init_ms: float, phase: Phase, status: str, error_type: str | None
     ) -> None:
-        done = report_json.init_runtime_done(
-            now_ms, phase=phase, status=status, error_type=error_type
-        )
-        self._record(now_ms, done)
-        reported = report_json.init_report(
-            now_ms, init_ms, phase=phase, status=status, error_type=error_type
-        )
-        self._record(now_ms, reported)
+        how: dict[str, Any] = {
+            "phase": phase,
+            "status": status,
+            "error_type": error_type,
+            "initialization_type": self._spec.initialization_type,
+        }
+        self._record(now_ms, report_json.init_runtime_done(now_ms, **how))
+        self._record(now_ms, report_json.init_report(now_ms, init_ms, **how))
 
     def start(self, now_ms: int, request_id: str) -> None:
         self._record(now_ms, report_json.start(now_ms, request_id, self._spec.version))

@@ -33,6 +33,7 @@ def init_start(
     memory_mib: int,
     phase: str = "init",
     runtime_version_arn: str | None = None,
+    initialization_type: str = "on-demand",
 ) -> Record:
     """``platform.initStart``; INFO, because the runtime's version is known.
 
@@ -40,7 +41,7 @@ def init_start(
     """
     arn = {} if runtime_version_arn is None else {"runtimeVersionArn": runtime_version_arn}
     record = {
-        **_init(phase),
+        **_init(phase, initialization_type),
         "runtimeVersion": runtime_version,
         **arn,
         "functionName": function_name,
@@ -52,10 +53,15 @@ def init_start(
 
 
 def init_runtime_done(
-    at_ms: int, *, phase: str = "init", status: str = "success", error_type: str | None = None
+    at_ms: int,
+    *,
+    phase: str = "init",
+    status: str = "success",
+    error_type: str | None = None,
+    initialization_type: str = "on-demand",
 ) -> Record:
     """``platform.initRuntimeDone``."""
-    record = {**_init(phase), **_outcome(status, error_type)}
+    record = {**_init(phase, initialization_type), **_outcome(status, error_type)}
     return _record(_level("DEBUG", status), at_ms, "platform.initRuntimeDone", record)
 
 
@@ -66,11 +72,14 @@ def init_report(
     phase: str = "init",
     status: str = "success",
     error_type: str | None = None,
+    initialization_type: str = "on-demand",
 ) -> Record:
-    """``platform.initReport``. AWS: DEBUG for an environment started on demand."""
+    """``platform.initReport``. AWS: DEBUG for an environment started on demand, else INFO."""
     metrics = {"durationMs": round(init_ms, 3)}
-    record = {**_init(phase), **_outcome(status, error_type), "metrics": metrics}
-    return _record(_level("DEBUG", status), at_ms, "platform.initReport", record)
+    init = _init(phase, initialization_type)
+    record = {**init, **_outcome(status, error_type), "metrics": metrics}
+    least = "DEBUG" if initialization_type == "on-demand" else "INFO"
+    return _record(_level(least, status), at_ms, "platform.initReport", record)
 
 
 def start(at_ms: int, request_id: str, version: str) -> Record:
@@ -132,8 +141,8 @@ def billed_ms(duration_ms: float, init_ms: float | None = None) -> int:
     return -(-thousandths // 1000)
 
 
-def _init(phase: str) -> dict[str, str]:
-    return {"initializationType": "on-demand", "phase": phase}
+def _init(phase: str, initialization_type: str) -> dict[str, str]:
+    return {"initializationType": initialization_type, "phase": phase}
 
 
 def _outcome(status: str, error_type: str | None) -> dict[str, str]:

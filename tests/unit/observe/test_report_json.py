@@ -103,3 +103,13 @@ def test_billed_is_never_below_what_is_shown(duration_ms: float, init_ms: float 
     shown = round(duration_ms * 1000) + round((init_ms or 0) * 1000)
     billed = report_json.billed_ms(duration_ms, init_ms)
     assert billed * 1000 - 1000 < shown <= billed * 1000
+
+
+def test_an_initialisation_ahead_of_time_says_so() -> None:
+    """All three records name the type, and the report is INFO: no invocation's report has its time."""
+    kind = "provisioned-concurrency"
+    done = report_json.init_runtime_done(AT_MS, initialization_type=kind)
+    assert opened(done, "platform.initRuntimeDone")["initializationType"] == kind
+    reported = report_json.init_report(AT_MS, 1.0, initialization_type=kind)
+    assert opened(reported, "platform.initReport")["initializationType"] == kind
+    assert reported.rank == RANKS["INFO"]
