@@ -78,6 +78,22 @@ def test_without_cgroups_everything_is_a_quiet_nothing() -> None:
     assert cgroup.remove()
 
 
+@pytest.mark.parametrize("lift", [False, True])
+def test_the_quota_of_v2(tmp_path: Path, lift: bool) -> None:
+    """Quota and period in one file, the burst beside it; what is to die has no quota."""
+    for name in ("cpu.max", "cpu.max.burst"):
+        (tmp_path / "1").mkdir(exist_ok=True)
+        (tmp_path / "1" / name).touch()
+    cgroup = Cgroup(CgroupLayout(str(tmp_path), frozenset({"cpu"})), "1")
+    cgroup.limit_cpu(3538)
+    assert (tmp_path / "1" / "cpu.max.burst").read_text() == "40000"
+    assert (tmp_path / "1" / "cpu.max").read_text() == "40000 20000"
+    if lift:
+        (tmp_path / "1" / "cpu.max").write_text("")
+        cgroup.kill()
+        assert (tmp_path / "1" / "cpu.max").read_text() == "max 20000"
+
+
 def test_leftovers_of_the_dead_go_and_the_living_stay(tmp_path: Path) -> None:
     """Only groups named after a process that is no more are removed, with the groups in them."""
     names = ["lambent-999999999", f"lambent-{os.getpid()}", "lambent-x", "other-999999999"]
