@@ -37,19 +37,18 @@ OPERATIONS: Mapping[str, Operation] = {
     "DeleteCodeSigningConfig": code_signing.delete_code_signing_config,
     "DeleteFunction": functions.delete_function,
     "DeleteFunctionCodeSigningConfig": (function_code_signing.delete_function_code_signing_config),
-    "DeleteProvisionedConcurrencyConfig": (
-        provisioned_concurrency.delete_provisioned_concurrency_config
-    ),
     "DeleteFunctionConcurrency": concurrency.delete_function_concurrency,
     "DeleteFunctionEventInvokeConfig": event_invoke_config.delete_function_event_invoke_config,
     "DeleteFunctionUrlConfig": function_urls.delete_function_url_config,
     "DeleteLayerVersion": layers.delete_layer_version,
+    "DeleteProvisionedConcurrencyConfig": (
+        provisioned_concurrency.delete_provisioned_concurrency_config
+    ),
     "GetAccountSettings": account.get_account_settings,
     "GetAlias": aliases.get_alias,
     "GetCodeSigningConfig": code_signing.get_code_signing_config,
     "GetFunction": functions.get_function,
     "GetFunctionCodeSigningConfig": function_code_signing.get_function_code_signing_config,
-    "GetProvisionedConcurrencyConfig": provisioned_concurrency.get_provisioned_concurrency_config,
     "GetFunctionConcurrency": concurrency.get_function_concurrency,
     "GetFunctionConfiguration": functions.get_function_configuration,
     "GetFunctionEventInvokeConfig": event_invoke_config.get_function_event_invoke_config,
@@ -59,6 +58,7 @@ OPERATIONS: Mapping[str, Operation] = {
     "GetLayerVersionByArn": layers.get_layer_version_by_arn,
     "GetLayerVersionPolicy": layer_policies.get_layer_version_policy,
     "GetPolicy": policies.get_policy,
+    "GetProvisionedConcurrencyConfig": provisioned_concurrency.get_provisioned_concurrency_config,
     "GetRuntimeManagementConfig": runtime_management.get_runtime_management_config,
     "ListAliases": aliases.list_aliases,
     "ListCodeSigningConfigs": code_signing.list_code_signing_configs,
@@ -68,18 +68,18 @@ OPERATIONS: Mapping[str, Operation] = {
     "ListFunctionsByCodeSigningConfig": code_signing.list_functions_by_code_signing_config,
     "ListLayerVersions": layers.list_layer_versions,
     "ListLayers": layers.list_layers,
+    "ListProvisionedConcurrencyConfigs": (
+        provisioned_concurrency.list_provisioned_concurrency_configs
+    ),
     "ListTags": tags.list_tags,
     "ListVersionsByFunction": versions.list_versions_by_function,
     "PublishLayerVersion": layers.publish_layer_version,
     "PublishVersion": versions.publish_version,
     "PutFunctionCodeSigningConfig": function_code_signing.put_function_code_signing_config,
-    "ListProvisionedConcurrencyConfigs": (
-        provisioned_concurrency.list_provisioned_concurrency_configs
-    ),
-    "PutProvisionedConcurrencyConfig": provisioned_concurrency.put_provisioned_concurrency_config,
     "PutFunctionConcurrency": concurrency.put_function_concurrency,
     "PutFunctionEventInvokeConfig": event_invoke_config.put_function_event_invoke_config,
     "PutFunctionRecursionConfig": recursion.put_function_recursion_config,
+    "PutProvisionedConcurrencyConfig": provisioned_concurrency.put_provisioned_concurrency_config,
     "PutRuntimeManagementConfig": runtime_management.put_runtime_management_config,
     "RemoveLayerVersionPermission": layer_policies.remove_layer_version_permission,
     "RemovePermission": policies.remove_permission,
@@ -89,6 +89,6 @@ OPERATIONS: Mapping[str, Operation] = {
     "UpdateCodeSigningConfig": code_signing.update_code_signing_config,
     "UpdateFunctionCode": function_updates.update_function_code,
     "UpdateFunctionConfiguration": function_updates.update_function_configuration,
-    "UpdateFunctionUrlConfig": function_urls.update_function_url_config,
     "UpdateFunctionEventInvokeConfig": event_invoke_config.update_function_event_invoke_config,
+    "UpdateFunctionUrlConfig": function_urls.update_function_url_config,
 }
