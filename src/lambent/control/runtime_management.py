@@ -13,7 +13,7 @@ from typing import Any
 from lambent.control.locate import function_of, version_of
 from lambent.control.plane import ControlPlane, touched
 from lambent.model.call import Call, Result
-from lambent.model.errors import AwsError, invalid_parameter
+from lambent.model.errors import ClientFault, invalid_parameter
 from lambent.model.function import FunctionVersion
 from lambent.model.function_name import is_version
 from lambent.store import functions
@@ -43,12 +43,12 @@ def check_pinned(plane: ControlPlane, version: FunctionVersion) -> None:
         _check_arn(plane, version, version.pinned_runtime_version_arn)
 
 
-def runtime_gone(version: FunctionVersion) -> AwsError:
+def runtime_gone(version: FunctionVersion) -> ClientFault:
     """502 ``InvalidRuntimeException``, which Invoke answers when the pinned runtime version is gone.
 
     Source: the shape of that name of botocore's ``lambda`` model; the text is Lambent's.
     """
-    return AwsError(
+    return ClientFault(
         "InvalidRuntimeException",
         f"The runtime version {version.pinned_runtime_version_arn} is no longer on this host. Put a "
         "runtime management configuration of Auto, or of Manual with the one that is.",

@@ -7,7 +7,7 @@ import pytest
 
 from lambent.control.directory import Directory
 from lambent.control.plane import ControlPlane
-from lambent.model.errors import AwsError, ClientFault
+from lambent.model.errors import ClientFault
 
 ARN = "arn:aws:lambda:us-east-1:000000000000:function:f"
 PUT, GET = "PutRuntimeManagementConfig", "GetRuntimeManagementConfig"
@@ -102,7 +102,7 @@ def test_what_is_pinned_runs_under_nothing_else(client: Any, plane: ControlPlane
     directory = Directory(plane.database, plane.code, build_of)
     assert directory.resolve("000000000000", "us-east-1", "f", None).primary.version == "$LATEST"
     upgraded = Directory(plane.database, plane.code, lambda runtime: "b" * 64)
-    with pytest.raises(AwsError) as gone:
+    with pytest.raises(ClientFault) as gone:
         upgraded.resolve("000000000000", "us-east-1", "f", None)
     assert (gone.value.code, gone.value.status) == ("InvalidRuntimeException", 502)
     assert upgraded.resolve("000000000000", "us-east-1", "f", "1").primary.version == "1"
