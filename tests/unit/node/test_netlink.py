@@ -120,6 +120,33 @@ def test_networks_are_masked(network: str, mask: str, value: str) -> None:
     assert bytes.fromhex(value) in written
 
 
+@pytest.mark.parametrize(
+    ("family", "hook", "policy", "said"),
+    [
+        (2, nftables.FORWARD, 0, "filter FORWARD"),
+        (1, nftables.FORWARD, 0, "filter FORWARD"),
+        (2, nftables.FORWARD, 1, None),
+        (2, nftables.INPUT, 0, None),
+        (10, nftables.FORWARD, 0, None),
+    ],
+)
+def test_firewalls_that_drop_what_is_forwarded_are_found(
+    family: int, hook: int, policy: int, said: str | None
+) -> None:
+    """Only a chain where IPv4 is forwarded, with the policy to drop, stands in the way."""
+    body = attribute(1, "filter") + attribute(3, "FORWARD")
+    body += nested(4, attribute(1, struct.pack(">I", hook))) + attribute(
+        5, struct.pack(">I", policy)
+    )
+    assert nftables.drops_forwarded(Message(0, 0, bytes([family, 0, 0, 0]) + body)) == said
+
+
+def test_a_chain_without_a_hook_drops_nothing() -> None:
+    """Chains that others jump to have neither hook nor policy."""
+    body = attribute(1, "filter") + attribute(3, "DOCKER")
+    assert nftables.drops_forwarded(Message(0, 0, bytes([2, 0, 0, 0]) + body)) is None
+
+
 def test_a_table_goes_with_its_socket() -> None:
     """The kernel removes an owned table when its socket is closed: another may have the name at once."""
     if os.geteuid() != 0:

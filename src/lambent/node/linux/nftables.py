@@ -18,6 +18,7 @@ from lambent.node.linux.netlink import (
     NLM_F_REQUEST,
     Message,
     attribute,
+    attributes,
     nested,
 )
 
@@ -28,7 +29,8 @@ ESTABLISHED_OR_RELATED, NEW = 2 | 4, 8
 _STATUS_DNAT = 1 << 5
 
 _SUBSYSTEM = 10 << 8
-_NEWTABLE, _NEWCHAIN, _NEWRULE = 0, 3, 6
+_NEWTABLE, _NEWCHAIN, _GETCHAIN, _NEWRULE = 0, 3, 4, 6
+_DROP, _ACCEPT = 0, 1
 _BATCH_BEGIN, _BATCH_END = 0x10, 0x11
 _FAMILY_INET = 1
 _OWNER = 2
@@ -68,6 +70,23 @@ def chain(table: str, name: str, kind: str, hook: int, priority: int) -> Message
     place = nested(4, _number(1, hook), _number(2, priority))
     names = attribute(1, table) + attribute(3, name)
     return _message(_NEWCHAIN, names + place + _number(5, 1) + attribute(7, kind))
+
+
+def list_chains() -> Message:
+    """Asks for every chain of every table; see :func:`drops_forwarded`."""
+    return Message(_SUBSYSTEM | _GETCHAIN, 0, bytes(4))
+
+
+def drops_forwarded(message: Message) -> "str | None":
+    """``table chain`` when a chain of the list drops forwarded IPv4 packets that its rules do not know."""
+    family, found = message.payload[0], dict(attributes(message.payload[4:]))
+    hook = dict(attributes(found.get(4, b"")))
+    policy = found.get(5, struct.pack(">I", _ACCEPT))
+    if family not in (_FAMILY_INET, socket.AF_INET) or hook.get(1) != struct.pack(">I", FORWARD):
+        return None
+    if struct.unpack(">I", policy)[0] != _DROP:
+        return None
+    return " ".join(found.get(k, b"").rstrip(b"\0").decode(errors="replace") for k in (1, 3))
 
 
 def rule(table: str, chain_name: str, *expressions: bytes) -> Message:
@@ -186,12 +205,12 @@ def _verdict(code: int) -> bytes:
 
 def accept() -> bytes:
     """It may pass this chain."""
-    return _verdict(1)
+    return _verdict(_ACCEPT)
 
 
 def drop() -> bytes:
     """It is gone, without a word."""
-    return _verdict(0)
+    return _verdict(_DROP)
 
 
 def reject() -> bytes:

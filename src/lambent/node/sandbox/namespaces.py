@@ -307,8 +307,10 @@ class NamespaceBackend:
         limits["cpu_limit"] &= self._cpu_limit
         missing = [c for c in ("memory", "cpu", "pids") if not layout.has(c)]
         notices = [f"{', '.join(missing)}: {_NO_CGROUPS}"] if missing else []
-        resolver = self._outbound.resolver.notice if self._outbound else None
-        notices += [f"network: {text}" for text in (self._not_outbound, resolver) if text]
+        if self._not_outbound:
+            notices.append(f"network: {self._not_outbound}")
+        if self._outbound is not None:
+            notices += [f"network: {text}" for text in self._outbound.notices]
         return {
             "kind": "namespaces",
             "network": self._outbound.describe() if self._outbound else {"mode": "isolated"},

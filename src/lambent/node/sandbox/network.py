@@ -49,6 +49,8 @@ class OutboundNetwork:
         self.namespace = -1
         """The network namespace between: zygotes live in it."""
         self.resolver = Resolver("", ())
+        self.notices: list[str] = []
+        """What stands in the way of functions, in words for an operator."""
         self._lower = self._index = 0
         self._name = ""
         self._subnet = ""
@@ -94,6 +96,7 @@ class OutboundNetwork:
         self.resolver = choose_resolver(
             _read("/etc/resolv.conf"), _read("/run/systemd/resolve/resolv.conf"), _is_own
         )
+        self.notices = [self.resolver.notice] if self.resolver.notice else []
         host = Netlink(NETLINK_ROUTE)
         try:
             with forwarding.only_one():
@@ -124,6 +127,7 @@ class OutboundNetwork:
             file.write("1")
         made = make_rules(self._name, self._index, str(subnet), self.resolver.addresses, silent)
         rules.request("nf_tables", nftables.batch(made))
+        self.notices += _firewall_notices(rules, self._name)
         host.request("link", [links.bring_up(self._index)])
 
     def _make_links(self, host: Netlink, subnet: IPv4Network) -> Netlink:
@@ -219,6 +223,17 @@ def make_rules(
     ]  # fmt: skip
     source = (n.is_ipv4(), n.source_in(subnet), n.goes_out_by(PREFIX, unless=True))
     return [*chains, *rules, n.rule(table, "nat", *source, n.masquerade())]
+
+
+def _firewall_notices(rules: Netlink, name: str) -> list[str]:
+    """Chains of others that drop what is forwarded and not theirs, as Docker's and ufw's do."""
+    listed = rules.dump("chains", nftables.list_chains())
+    return [
+        f"the chain {chain} of this host's firewall may drop what functions send: have it accept what "
+        f"comes in by {name}, and answers (see docs/howto/network.md)"
+        for chain in map(nftables.drops_forwarded, listed)
+        if chain is not None
+    ]
 
 
 def find_obstacle() -> str | None:
