@@ -40,12 +40,14 @@ from lambent.node.sandbox.contract import Backend, SandboxError
 from lambent.node.sandbox.namespaces import NamespaceBackend
 from lambent.node.sandbox.process import ProcessBackend
 from lambent.server.edge import MAX_REQUEST_BYTES, Edge
-from lambent.server.fidelity import REGISTRIES
+from lambent.server.fidelity import AWAITED, REGISTRIES
 from lambent.server.internal import Internal
 from lambent.server.invoke_route import InvokeRoute
 from lambent.server.operations import Operations
 from lambent.services.logs.service import LogsService
 from lambent.services.logs.service import reset as reset_logs
+from lambent.services.sqs import upkeep as sqs_upkeep
+from lambent.services.sqs.service import SqsService
 from lambent.services.sts.credentials import CredentialMint
 from lambent.services.sts.service import StsService, user_id
 from lambent.settings import Settings
@@ -114,6 +116,7 @@ class Platform:
         self.node: Node
         self.placement: Placement
         self.queues: SqliteQueueStore
+        self.sqs: SqsService
 
     @classmethod
     async def open(cls, settings: Settings, stack: AsyncExitStack) -> "Platform":
@@ -130,6 +133,8 @@ class Platform:
         platform.queues = SqliteQueueStore(data_dir / QUEUES_FILE_NAME)
         await platform.queues.open()
         stack.push_async_callback(platform.queues.close)
+        platform.sqs = SqsService(platform.queues)
+        await sqs_upkeep.start(platform.sqs)
         logs = LogsService(data_dir)
         logs.start()
         stack.callback(logs.stop)
@@ -156,6 +161,7 @@ class Platform:
         bounds = Bounds(max_held_bytes=_MAX_HELD_BYTES, max_connections=_MAX_CONNECTIONS)
         await server.listen(listener, bounds=bounds)
         stack.push_async_callback(server.stop, 2.0)
+        stack.push_async_callback(sqs_upkeep.stop, platform.sqs)
         return platform
 
     def _make_edge(self, control: "_Control", logs: LogsService, mint: CredentialMint) -> Edge:
@@ -167,6 +173,7 @@ class Platform:
             control.directory.clear()
             self.placement.retire(lambda _: False)
             await self.queues.clear()
+            self.sqs.forget_all()
             await loop.run_in_executor(None, reset_logs, logs)
 
         code = control.plane.code
@@ -176,8 +183,10 @@ class Platform:
             lambda sha256: _read(code.zip_path(sha256)),
         )
         owners = {"lambda": control.plane, "logs": logs, "sts": StsService()}
+        awaited = {"sqs": self.sqs}
         operations = Operations(
-            {service: (registry, owners[service]) for service, registry in REGISTRIES.items()}
+            {service: (registry, owners[service]) for service, registry in REGISTRIES.items()},
+            {service: (registry, awaited[service]) for service, registry in AWAITED.items()},
         )
         frontend = Frontend(
             control.directory,

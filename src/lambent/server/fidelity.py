@@ -5,7 +5,7 @@ Setting by setting, for the operations of ``SETTINGS_OF``: their inputs' members
 refusals of the control plane and of Invoke.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
@@ -16,6 +16,7 @@ from lambent.control.registry import OPERATIONS as LAMBDA_OPERATIONS
 from lambent.model.call import Call, Result
 from lambent.server import invoke_route
 from lambent.services.logs.registry import OPERATIONS as LOGS_OPERATIONS
+from lambent.services.sqs.registry import OPERATIONS as SQS_OPERATIONS
 from lambent.services.sts.registry import OPERATIONS as STS_OPERATIONS
 from lambent.wire.catalogue import input_members, operation_names
 
@@ -24,7 +25,12 @@ Registry = Mapping[str, Callable[[Any, Call], Result]]
 REGISTRIES: Mapping[str, Registry] = MappingProxyType(
     {"lambda": LAMBDA_OPERATIONS, "logs": LOGS_OPERATIONS, "sts": STS_OPERATIONS}
 )
-"""The services hosted here, and their operations by AWS name."""
+"""The services hosted here whose operations run on threads, and these by AWS name."""
+
+AWAITED: Mapping[str, Mapping[str, Callable[[Any, Call], Awaitable[Result]]]] = MappingProxyType(
+    {"sqs": SQS_OPERATIONS}
+)
+"""Those whose operations are awaited on the loop."""
 
 SETTINGS_OF = ("CreateFunction", "UpdateFunctionConfiguration", "UpdateFunctionCode", "Invoke")
 """The operations of Lambda whose settings are listed."""
@@ -33,6 +39,7 @@ _BY_VALUE: Mapping[str, str] = {
     "Runtime": f"it is one of {', '.join(sorted(RUNTIMES, key=lambda name: (len(name), name)))}",
     "Architectures": "it is the host's",
     "Layers": "they are not AWS's own",
+    "DeadLetterConfig.TargetArn": "its service is hosted",
 }
 """Obeyed settings with values that are refused, where no table says so."""
 
@@ -45,13 +52,13 @@ def fidelity() -> dict[str, Any]:
     """
     return {
         "version": __version__,
-        "services": {service: _operations(service) for service in REGISTRIES},
+        "services": {service: _operations(service) for service in (*REGISTRIES, *AWAITED)},
         "settings": {operation: list(_settings(operation)) for operation in SETTINGS_OF},
     }
 
 
 def _operations(service: str) -> dict[str, str]:
-    there = set(REGISTRIES[service])
+    there = set(REGISTRIES.get(service, ())) | set(AWAITED.get(service, ()))
     if service == "lambda":
         there |= invoke_route.OPERATIONS
     return {name: "works" if name in there else "refused" for name in operation_names(service)}

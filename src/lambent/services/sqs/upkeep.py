@@ -27,6 +27,13 @@ async def start(sqs: SqsService) -> None:
     sqs.sweeper = asyncio.get_running_loop().create_task(_sweep_always(sqs))
 
 
+async def stop(sqs: SqsService) -> None:
+    """Sends waiting receivers away, and ends what runs in the background."""
+    tasks = [*sqs.background, *filter(None, (sqs.sweeper,))]
+    sqs.stop()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
 async def _sweep_always(sqs: SqsService) -> None:
     while True:
         await asyncio.sleep(SWEEP_S)
