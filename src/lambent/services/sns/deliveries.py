@@ -122,6 +122,16 @@ class Deliveries:
                 if task is not None:
                     task.cancel()
 
+    def forget_all(self) -> None:
+        """Ends all of them."""
+        for arn in set(self._watched.values()):
+            self.forget(arn)
+
+    @property
+    def busy(self) -> bool:
+        """Whether anything is being delivered, or waits to be."""
+        return bool(self._tasks)
+
     def _on_arrival(self, queue_ids: frozenset[int]) -> None:
         for queue_id in queue_ids & self._watched.keys():
             self._wake(queue_id)

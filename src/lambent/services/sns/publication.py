@@ -27,8 +27,8 @@ class Publication:
 
     message_id: str
     message: str
-    attributes: Mapping[str, Attribute] = MappingProxyType({})
-    by_protocol: Mapping[str, str] = MappingProxyType({})
+    attributes: Mapping[str, Attribute] = field(default_factory=dict)
+    by_protocol: Mapping[str, str] = field(default_factory=dict)
     subject: str | None = None
     group_id: str | None = None
     deduplication_id: str | None = None

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from lambent.model.call import Call, Result
 from lambent.services.sns import faults, records
-from lambent.services.sns.deliveries import Deliveries
+from lambent.services.sns.deliveries import Deliveries, Pause, pause
 from lambent.services.sns.directory import Directory
 from lambent.services.sns.fan_out import Prepared, deliver, prepare
 from lambent.services.sns.http_client import Post
@@ -47,6 +47,7 @@ class SnsService:
         now_ms: Callable[[], int],
         endpoint: str,
         time_scale: float = 1.0,
+        pause: Pause = pause,
     ) -> None:
         self.store = store
         self.outlets = outlets
@@ -55,7 +56,13 @@ class SnsService:
         self.endpoint = endpoint
         self.directory = Directory()
         self.deliveries = Deliveries(
-            store, self.directory, outlets, post, now_ms=now_ms, time_scale=time_scale
+            store,
+            self.directory,
+            outlets,
+            post,
+            now_ms=now_ms,
+            time_scale=time_scale,
+            pause=pause,
         )
         self._threads = ThreadPoolExecutor(2, "lambent-sns")
         self._changing = asyncio.Lock()
@@ -82,6 +89,11 @@ class SnsService:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_STOP_DEADLINE_S)
         self._threads.shutdown(wait=True)
+
+    def forget_all(self) -> None:
+        """For a reset, after the store was emptied."""
+        self.deliveries.forget_all()
+        self.directory.clear()
 
     async def commit(self, work: Callable[[Transaction], T]) -> T:
         """Runs ``work`` in a transaction. Raises 507 where the disk is full."""
@@ -183,13 +195,3 @@ def changing(operation: Operation) -> Callable[[SnsService, Call], Awaitable[Res
         return await sns.exclusively(operation(sns, call))
 
     return run
-
-
-async def reset(sns: SnsService) -> None:
-    """Empties everything."""
-
-    async def empty() -> None:
-        for topic in tuple(sns.directory.topics.values()):
-            await sns.drop_topic(topic)
-
-    await sns.exclusively(empty())

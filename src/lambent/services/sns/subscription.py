@@ -4,7 +4,6 @@ import enum
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from lambent.patterns import Dialect, Pattern, compile_pattern
@@ -42,7 +41,7 @@ class Subscription:
     owner: str
     state: State
     principal: str
-    attributes: Mapping[str, str] = MappingProxyType({})
+    attributes: Mapping[str, str] = field(default_factory=dict)
     token: str = ""
     expires_ms: int = 0
     authenticated: bool = False

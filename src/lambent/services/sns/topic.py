@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 from lambent.policy import Policy, parse_policy
 from lambent.services.sns.arns import is_fifo, split_arn
@@ -27,8 +26,8 @@ class Topic:
     """A topic. ``attributes`` are those its owner gave, each already checked; they go to disk as they are."""
 
     arn: str
-    attributes: Mapping[str, str] = MappingProxyType({})
-    tags: Mapping[str, str] = MappingProxyType({})
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
     policy: Policy = field(init=False, repr=False, compare=False)
     delivery_policy: DeliveryPolicy = field(init=False, repr=False, compare=False)
 
