@@ -19,6 +19,7 @@ from lambent import __version__
 from lambent.control import lifecycle
 from lambent.control.concurrency import reserved_executions
 from lambent.control.directory import Directory
+from lambent.control.locate import version_of
 from lambent.control.plane import ControlPlane
 from lambent.control.provisioned_concurrency import provisioned_of
 from lambent.control.reset import reset as reset_control
@@ -27,7 +28,10 @@ from lambent.gateway.function_url import FunctionUrls
 from lambent.http1.bounds import Bounds
 from lambent.http1.server import HttpServer
 from lambent.invoke.counting import Counting
+from lambent.invoke.event_handling import EventHandler
+from lambent.invoke.event_queue import EventQueue, LoopClock
 from lambent.invoke.frontend import Frontend
+from lambent.invoke.outlets import LambdaOutlet, Outlets
 from lambent.invoke.placement import Placement
 from lambent.invoke.provisioned import INITIALIZATION_TYPE, Provisioned
 from lambent.model.errors import AwsError, PlatformFault
@@ -39,6 +43,7 @@ from lambent.node.sandbox.choose import open_backend
 from lambent.node.sandbox.contract import Backend, SandboxError
 from lambent.node.sandbox.namespaces import NamespaceBackend
 from lambent.node.sandbox.process import ProcessBackend
+from lambent.observe.metrics import Metrics
 from lambent.server.edge import MAX_REQUEST_BYTES, Edge
 from lambent.server.fidelity import AWAITED, REGISTRIES
 from lambent.server.internal import Internal
@@ -47,6 +52,7 @@ from lambent.server.operations import Operations
 from lambent.services.logs.service import LogsService
 from lambent.services.logs.service import reset as reset_logs
 from lambent.services.sqs import upkeep as sqs_upkeep
+from lambent.services.sqs.outlet import SqsOutlet
 from lambent.services.sqs.service import SqsService
 from lambent.services.sts.credentials import CredentialMint
 from lambent.services.sts.service import StsService, user_id
@@ -54,9 +60,9 @@ from lambent.settings import Settings
 from lambent.store.code import CodeStore
 from lambent.store.concurrency import list_reservations
 from lambent.store.database import Database
+from lambent.store.provisioned import ProvisionedConcurrency, functions_with_provisioned
 from lambent.store.queues.sqlite import FILE_NAME as QUEUES_FILE_NAME
 from lambent.store.queues.sqlite import SqliteQueueStore
-from lambent.store.provisioned import ProvisionedConcurrency, functions_with_provisioned
 from lambent.wire.models import operation_model
 
 _STOP_DEADLINE_S = 10.0
@@ -117,6 +123,9 @@ class Platform:
         self.placement: Placement
         self.queues: SqliteQueueStore
         self.sqs: SqsService
+        self.events: EventQueue
+        self.outlets = Outlets()
+        self.metrics = Metrics()
 
     @classmethod
     async def open(cls, settings: Settings, stack: AsyncExitStack) -> "Platform":
@@ -129,12 +138,13 @@ class Platform:
         platform.endpoint = f"http://{host}:{port}"
         data_dir = _open_data_dir(settings.data_dir, stack)
         interpreters = find_interpreters()
-        control = await _Control.open(settings, data_dir, interpreters, stack)
+        control = await _Control.open(settings, data_dir, interpreters, stack, platform.outlets)
         platform.queues = SqliteQueueStore(data_dir / QUEUES_FILE_NAME)
         await platform.queues.open()
         stack.push_async_callback(platform.queues.close)
         platform.sqs = SqsService(platform.queues)
         await sqs_upkeep.start(platform.sqs)
+        platform.outlets.register("sqs", SqsOutlet(platform.sqs))
         logs = LogsService(data_dir)
         logs.start()
         stack.callback(logs.stop)
@@ -157,6 +167,8 @@ class Platform:
         stack.callback(inside.close)
         edge = platform._make_edge(control, logs, mint)
         stack.callback(edge.close)
+        await platform.events.open()
+        stack.push_async_callback(platform.events.close)
         server = HttpServer(edge.handle, MAX_REQUEST_BYTES)
         bounds = Bounds(max_held_bytes=_MAX_HELD_BYTES, max_connections=_MAX_CONNECTIONS)
         await server.listen(listener, bounds=bounds)
@@ -181,6 +193,7 @@ class Platform:
             self.health,
             reset if self.settings.allow_reset else None,
             lambda sha256: _read(code.zip_path(sha256)),
+            self.metrics.prometheus,
         )
         owners = {"lambda": control.plane, "logs": logs, "sts": StsService()}
         awaited = {"sqs": self.sqs}
@@ -193,9 +206,11 @@ class Platform:
             control.changes.counting,
             self.placement,
             provisioned=control.changes.provisioned,
+            metrics=self.metrics,
         )
+        self.events = control.changes.events = self._make_events(control, frontend)
         return Edge(
-            InvokeRoute(frontend, mint.lookup),
+            InvokeRoute(frontend, mint.lookup, self.events),
             operations,
             internal,
             mint.lookup,
@@ -203,6 +218,25 @@ class Platform:
             lambda: lifecycle.drain(control.plane),
             FunctionUrls(UrlDirectory(control.plane.database), frontend, mint.lookup, user_id),
         )
+
+    def _make_events(self, control: "_Control", frontend: Frontend) -> EventQueue:
+        """Asynchronous invocation, and functions as a place to send events to."""
+        reader, clock, queues = control.plane.database.reader(), LoopClock(), dict[int, str]()
+        self.outlets.register(
+            "lambda", LambdaOutlet(lambda function: version_of(reader, function), queues)
+        )
+        directory, counting = control.directory, control.changes.counting
+        handler = EventHandler(
+            self.queues,
+            frontend,
+            directory,
+            counting,
+            self.outlets,
+            self.metrics,
+            clock.now_ms,
+            time_scale=self.settings.time_scale,
+        )
+        return EventQueue(self.queues, handler, directory, counting, self.metrics, clock, queues)
 
     async def _open_backend(
         self, interpreters: list[Interpreter], port: int, data_dir: Path
@@ -243,6 +277,7 @@ class Platform:
             "sandbox": sandbox,
             "runtimes": described["runtimes"],
             "environments": self.placement.counts(),
+            "time_scale": self.settings.time_scale,
         }
 
 
@@ -262,6 +297,7 @@ class _Control:
         data_dir: Path,
         interpreters: list[Interpreter],
         stack: AsyncExitStack,
+        outlets: Outlets,
     ) -> "_Control":
         """Opens the records and finishes what a crash left in between."""
         loop = asyncio.get_running_loop()
@@ -283,6 +319,7 @@ class _Control:
             lambda: datetime.now(UTC),
             changes.on_change,
             max_concurrency=settings.max_concurrency,
+            destination_services=outlets.services,
             runtime_notice=lambda runtime: choose_interpreter(runtime, interpreters).notice,
             runtime_build=runtime_build,
             provisioned_status=changes.provisioned_status,
@@ -304,6 +341,7 @@ class _Changes:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.placement: Placement | None = None
+        self.events: EventQueue | None = None
         self.provisioned: Provisioned | None = None
         self.counting = counting
         self._directory = directory
@@ -355,6 +393,8 @@ class _Changes:
         *_, region, account_id, _, name = function_arn.split(":")
         self.counting.reserve(account_id, region, name, reserved)
         self._provision(function_arn, provisioned)
+        if self.events is not None:
+            self.events.function_changed(account_id, region, name)
         if self.placement is None:
             return
         prefix = function_arn + ":"

@@ -25,3 +25,5 @@ class Settings:
     """POLICY: an idle environment is kept this long; AWS keeps minutes and promises nothing."""
     max_concurrency: int = 1000
     """AWS: the account's default quota of concurrent executions."""
+    time_scale: int = 1
+    """How many times faster than AWS's the retry clocks of asynchronous events run; for tests."""

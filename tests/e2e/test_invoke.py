@@ -166,17 +166,6 @@ def test_what_is_no_json_is_refused(deploy: Callable[..., Any], body: bytes) -> 
     assert error["Message"].startswith("Could not parse request body into json")
 
 
-def test_asynchronous_invocation_is_refused_by_name(deploy: Callable[..., Any]) -> None:
-    """``Event`` is not there yet: it is refused as such, not run synchronously or dropped."""
-    function = deploy(ECHO)
-    with pytest.raises(ClientError) as refused:
-        function.client.invoke(FunctionName=function.name, InvocationType="Event")
-    error = refused.value.response
-    assert error["Error"]["Code"] == "NotImplementedException"
-    assert "InvocationType=Event" in error["Error"]["Message"]
-    assert error["ResponseMetadata"]["HTTPStatusCode"] == 501
-
-
 def test_log_tail_is_of_this_invocation_and_at_most_four_kilobytes(
     deploy: Callable[..., Any],
 ) -> None:

@@ -58,6 +58,14 @@ def up(
             help="Give functions CPU in proportion to memory, as AWS does, or all there is.",
         ),
     ] = True,
+    time_scale: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=3600,
+            help="Run the retry clocks of asynchronous events this many times faster; for tests.",
+        ),
+    ] = 1,
     allow_reset: Annotated[
         bool, typer.Option("--allow-reset", help="Let clients wipe everything; for test suites.")
     ] = False,
@@ -73,6 +81,7 @@ def up(
         network=known_network(network),
         allow_reset=allow_reset,
         cpu_limit=cpu_limit,
+        time_scale=time_scale,
     )
     try:
         serve(settings, announce)
@@ -172,6 +181,12 @@ def describe(health: Mapping[str, Any]) -> list[str]:
         f"network   {escape(network_text(sandbox.get('network', {})))}",
         f"runtimes  {escape(runtimes_text(health['runtimes']))}",
     ]
+    scale = int(health.get("time_scale", 1))
+    if scale != 1:
+        lines.append(
+            f"[bold yellow]clocks[/]    {scale} times faster: retries, back-off and the age of "
+            "asynchronous events"
+        )
     if sandbox["kind"] == "process":
         lines += ["", *_process_warning()]
     lines += [f"[yellow]note[/]      {escape(str(notice))}" for notice in sandbox["notices"]]

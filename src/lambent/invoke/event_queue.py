@@ -11,6 +11,7 @@ Contract:
 """
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Coroutine, MutableMapping
 from dataclasses import dataclass, field
@@ -43,6 +44,7 @@ from lambent.store.queues.contract import (
 _HELD_MS = 24 * 60 * 60 * 1000
 """Longer than any invocation: an event in flight comes back by a restart only."""
 _PAGE = 500
+_log = logging.getLogger("lambent.events")
 
 
 class Handle(Protocol):
@@ -261,6 +263,8 @@ class EventQueue:
         due_at_ms: int | None = now_ms + 1000  # where the store fails, it is asked again
         try:
             queue_id, found, due_at_ms = await self._store.run(work)
+            if not queue_id:
+                self._forget_queue(key)
         finally:
             backlog.is_receiving = False
             backlog.window.claim(len(found) - limit)
@@ -312,6 +316,10 @@ class EventQueue:
         if backlog is not None:
             backlog.forget_timer()
 
+    def _forget_queue(self, key: str) -> None:
+        for queue_id in [i for i, known in tuple(self._queues.items()) if known == key]:
+            self._queues.pop(queue_id, None)
+
     # Timers and tasks
 
     def _set_timer(self, backlog: _Backlog, when_ms: int) -> None:
@@ -330,7 +338,13 @@ class EventQueue:
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._done)
+
+    def _done(self, task: "asyncio.Task[Any]") -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _log.error("work on asynchronous events failed", exc_info=error)
 
 
 def _recover(tx: Transaction, after: str | None) -> tuple[list[tuple[int, str, bool]], str | None]:

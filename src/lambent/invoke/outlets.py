@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Callable, Collection, Mapping, MutableMapping
+from types import MappingProxyType
 
 from lambent.invoke.events import MAX_PAYLOAD_BYTES, EventAttributes, open_queue, queue_key
 from lambent.invoke.frontend import check_payload, too_large_event
@@ -17,12 +18,16 @@ _MAX_TRACE_CHARS = 512
 class Outlets:
     """Is an :class:`~lambent.store.queues.outlet.Outlet` over those of services, by their word in an ARN."""
 
-    def __init__(self, outlets: Mapping[str, Outlet]) -> None:
+    def __init__(self, outlets: Mapping[str, Outlet] = MappingProxyType({})) -> None:
         self._outlets = dict(outlets)
+
+    def register(self, service: str, outlet: Outlet) -> None:
+        """A service is hosted here: its ARNs can be sent to."""
+        self._outlets[service] = outlet
 
     @property
     def services(self) -> Collection[str]:
-        """What can be sent to."""
+        """What can be sent to: a view that follows what is registered."""
         return self._outlets.keys()
 
     def put(self, tx: Transaction, target_arn: str, outgoing: Outgoing, now_ms: int) -> None:

@@ -1,4 +1,4 @@
-"""The platform's own endpoints under ``/_lambent/``: health, fidelity, reset, and code downloads."""
+"""The platform's own endpoints under ``/_lambent/``: health, fidelity, metrics, reset, and code downloads."""
 
 import asyncio
 import json
@@ -9,14 +9,15 @@ from typing import Any
 from lambent.http1.exchange import Exchange
 from lambent.server.fidelity import fidelity
 
-_KNOWN = "GET /_lambent/health, GET /_lambent/fidelity, POST /_lambent/reset"
+_KNOWN = "GET /_lambent/health, GET /_lambent/fidelity, GET /_lambent/metrics, POST /_lambent/reset"
+_PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 _CODE = re.compile(rb"/_lambent/code/([0-9a-f]{64})")
 
 
 class Internal:
     """``health()`` gives the document; ``reset()`` empties everything, None where it is not allowed;
 
-    ``read_code(sha256)`` gives a zip's bytes, or None.
+    ``read_code(sha256)`` gives a zip's bytes, or None; ``metrics()`` the text of a scrape.
     """
 
     def __init__(
@@ -24,10 +25,12 @@ class Internal:
         health: Callable[[], Mapping[str, Any]],
         reset: Callable[[], Awaitable[None]] | None,
         read_code: Callable[[str], bytes | None],
+        metrics: Callable[[], str] = lambda: "",
     ) -> None:
         self._health = health
         self._reset = reset
         self._read_code = read_code
+        self._metrics = metrics
 
     async def serve(self, exchange: Exchange) -> None:
         """Answers one request."""
@@ -41,6 +44,8 @@ class Internal:
             # On a thread: the first time it reads the models of every hosted service.
             loop = asyncio.get_running_loop()
             _send(exchange, 200, await loop.run_in_executor(None, fidelity))
+        elif path == b"/_lambent/metrics" and exchange.method in (b"GET", b"HEAD"):
+            exchange.respond(200, [("content-type", _PROMETHEUS)], self._metrics().encode())
         elif path == b"/_lambent/reset" and exchange.method == b"POST":
             await self._serve_reset(exchange)
         else:

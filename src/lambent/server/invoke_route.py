@@ -35,10 +35,9 @@ MAX_INVOKE_ASYNC_BYTES = 256 * 1024
 _LOG_TYPES = (b"None", b"Tail")
 _TARGET = Target("lambda", "Invoke", "rest-json")
 _ASYNC_TARGET = Target("lambda", "InvokeAsync", "rest-json")
-OPERATIONS = frozenset({"Invoke"})
+OPERATIONS = frozenset({"Invoke", "InvokeAsync"})
 """Lambda's operations that are answered here and not by ``Operations``."""
 REFUSED: Mapping[str, str | None] = {
-    "InvocationType": "it is RequestResponse or DryRun",
     "DurableExecutionName": None,
     "TenantId": None,
 }
@@ -85,9 +84,9 @@ class Events(Protocol):
 
 
 class InvokeRoute:
-    """Serves Invoke. Without ``events`` asynchronous invocations are refused."""
+    """Serves Invoke and InvokeAsync."""
 
-    def __init__(self, frontend: Frontend, look_up: LookUp, events: Events | None = None) -> None:
+    def __init__(self, frontend: Frontend, look_up: LookUp, events: Events) -> None:
         self._frontend = frontend
         self._look_up = look_up
         self._events = events
@@ -167,8 +166,6 @@ class InvokeRoute:
         request_id: str,
     ) -> None:
         """202 once the event is on disk. AWS: neither log type nor client context mean anything here."""
-        if self._events is None:
-            raise not_yet("asynchronous invocation (InvocationType=Event, lambda:InvokeAsync)")
         trace = _trace_id(exchange.headers)
         await self._events.accept(
             *function, exchange.body, request_id=request_id, trace=trace, max_bytes=max_bytes

@@ -52,6 +52,7 @@ HEALTH = {
         (["--network", "bridge"], "bridge"),
         (["--port", "0"], "'--port'"),
         (["--port", "70000"], "'--port'"),
+        (["--time-scale", "0"], "'--time-scale'"),
     ],
 )
 def test_refuses_what_it_cannot_do(run: Run, arguments: list[str], said: str) -> None:
@@ -179,3 +180,10 @@ def test_no_host_is_looked_up() -> None:
 def test_says_what_functions_reach(network: dict[str, str], said: str) -> None:
     """Each kind of network has its words."""
     assert said in network_text(network)
+
+
+def test_says_that_clocks_run_faster() -> None:
+    """A platform whose retries come early says so; one at AWS's pace has nothing to say."""
+    assert not any("faster" in line for line in describe(HEALTH | {"time_scale": 1}))
+    (line,) = [line for line in describe(HEALTH | {"time_scale": 60}) if "faster" in line]
+    assert "60 times faster" in line

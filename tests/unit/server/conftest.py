@@ -39,6 +39,7 @@ class Place:
         self.after: Callable[[], None] = lambda: None
         self.control_thread = ThreadPoolExecutor(1, "control")
         self.resets = 0
+        self.accepted: list[tuple[tuple[Any, ...], dict[str, Any]]] = []
         self._edge: Edge | None = None
 
     def resolve(self, account_id: str, region: str, name: str, qualifier: str | None) -> Target:
@@ -47,6 +48,11 @@ class Place:
         if not name.endswith("f"):
             raise not_found(f"Function not found: {name}")
         return Target("arn:f", make_spec(version="7"))
+
+    async def accept(self, *event: Any, **more: Any) -> None:
+        """Is its own event queue: every event of an ``f`` is taken."""
+        self.resolve(*event[:4])
+        self.accepted.append((event, more))
 
     def look_up(self, key: str) -> Minted | None:
         return Minted() if key == "ASIAMINTED" else None
@@ -61,7 +67,7 @@ class Place:
                 "sts": (self.services, self),
             }
             self._edge = Edge(
-                InvokeRoute(frontend, self.look_up),
+                InvokeRoute(frontend, self.look_up, self),
                 Operations(slices, {"sqs": (self.awaited, self)}),
                 Internal(lambda: {"status": "ok"}, self.reset, {"a" * 64: b"zip"}.get),
                 self.look_up,

@@ -216,3 +216,12 @@ async def test_requests_for_function_urls_go_by_their_host(place: Any) -> None:
     assert (await ask(edge.handle_inside, "POST", "/", headers=host)).status == 299
     assert (await ask(edge.handle_inside, "GET", "/_lambent/health", headers=host)).status == 403
     assert (await place.ask(*SETTINGS)).status == 200
+
+
+@on_loop
+async def test_metrics_are_scraped_as_text(place: Any) -> None:
+    """``GET /_lambent/metrics`` has Prometheus' content type; other methods are not known."""
+    answer = await place.ask("GET", "/_lambent/metrics")
+    assert answer.status == 200
+    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert (await place.ask("POST", "/_lambent/metrics")).status == 404

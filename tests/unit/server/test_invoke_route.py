@@ -111,7 +111,7 @@ async def test_names_are_decoded(place: Any, name: str) -> None:
         ("f", {"x-amz-client-context": "!"}, b"", 400, "InvalidRequestContentException"),
         ("f", {"x-amz-invocation-type": "Never"}, b"", 400, "ValidationException"),
         ("f", {"x-amz-log-type": "Head"}, b"", 400, "ValidationException"),
-        ("f", {"x-amz-invocation-type": "Event"}, b"{}", 501, "NotImplementedException"),
+        ("no", {"x-amz-invocation-type": "Event"}, b"{}", 404, "ResourceNotFoundException"),
         ("not%20a%20name", {}, b"{}", 400, "ValidationException"),
     ],
 )
@@ -125,6 +125,33 @@ async def test_a_refusal_is_awss_and_starts_nothing(
     assert answer.headers["x-amzn-errortype"].partition(":")[0] == code
     assert answer.headers["x-amzn-requestid"]
     assert not place.node.starts
+
+
+@on_loop
+async def test_an_event_is_accepted_and_answered_without_a_body(place: Any) -> None:
+    """202, the request id and a trace; what is kept is what the caller said, and nothing runs here."""
+    headers = {"x-amz-invocation-type": "Event", "x-amzn-trace-id": "Root=1-a-b"}
+    answer = await place.ask("POST", PATH.format("f") + "?Qualifier=live", b"[1]", headers)
+    assert (answer.status, answer.body) == (202, b"")
+    ((event, more),) = place.accepted
+    assert event == ("000000000000", "us-east-1", "f", "live", b"[1]")
+    assert more["request_id"] == answer.headers["x-amzn-requestid"]
+    assert (more["trace"], more["max_bytes"]) == ("Root=1-a-b", 1024 * 1024)
+    assert not place.node.starts
+
+
+@on_loop
+async def test_invoke_async_is_an_event_of_at_most_256_kilobytes(place: Any) -> None:
+    """The deprecated operation goes the same way; its refusals are its own."""
+    answer = await place.ask("POST", "/2014-11-13/functions/f/invoke-async/", b"{}")
+    assert (answer.status, answer.body) == (202, b"")
+    ((event, more),) = place.accepted
+    assert event == ("000000000000", "us-east-1", "f", None, b"{}")
+    assert more["max_bytes"] == 256 * 1024
+    assert more["trace"].startswith("Root=1-")
+    missing = await place.ask("POST", "/2014-11-13/functions/no/invoke-async", b"{}")
+    assert missing.status == 404
+    assert missing.headers["x-amzn-errortype"].partition(":")[0] == "ResourceNotFoundException"
 
 
 @on_loop
@@ -171,6 +198,9 @@ def test_any_query_is_read(query: bytes) -> None:
         ("POST", "/2015-03-31/functions/f/invocations/x", False),
         ("POST", "/2015-03-31/functions/f?a=/invocations", False),
         ("POST", "/2014-11-13/functions/f/invocations", False),
+        ("POST", "/2014-11-13/functions/f/invoke-async", True),
+        ("POST", "/2014-11-13/functions/f/invoke-async/", True),
+        ("POST", "/2015-03-31/functions/f/invoke-async", False),
         ("POST", "/2015-03-31/functions", False),
     ],
 )
