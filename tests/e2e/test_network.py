@@ -41,6 +41,12 @@ REACH = """
                     continue
                 return "opened"
             return "denied"
+        if "ask" in event:
+            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+                probe.settimeout(2)
+                probe.connect((event["ask"], event["port"]))
+                probe.send(b"who?")
+                return probe.recv(100).decode()
         if "resolv" in event:
             return open("/etc/resolv.conf").read()
         try:
@@ -73,6 +79,14 @@ def _serve(listener: socket.socket, peers: list[str]) -> None:
         connection.close()
 
 
+def _answer(answering: socket.socket) -> None:
+    while True:
+        question, peer = answering.recvfrom(100)
+        if not question:
+            return
+        answering.sendto(b"you are " + peer[0].encode(), peer)
+
+
 @pytest.fixture
 def outside() -> Iterator[World]:
     """Another network namespace with an address the host reaches over a pair of interfaces, and one listener."""
@@ -86,6 +100,8 @@ def outside() -> Iterator[World]:
         made["fd"] = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
         made["netlink"] = Netlink(NETLINK_ROUTE)
         made["listener"] = socket.create_server(("0.0.0.0", 0))
+        made["answering"] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        made["answering"].bind(made["listener"].getsockname())
 
     thread = threading.Thread(target=make)
     thread.start()
@@ -105,7 +121,14 @@ def outside() -> Iterator[World]:
     peers: list[str] = []
     server = threading.Thread(target=_serve, args=(listener, peers), daemon=True)
     server.start()
+    answering = made["answering"]
+    answerer = threading.Thread(target=_answer, args=(answering,), daemon=True)
+    answerer.start()
     yield World(listener.getsockname()[1], peers)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+        last.sendto(b"", (OUTSIDE, listener.getsockname()[1]))
+    answerer.join(5)
+    answering.close()
     host.request("delete", [links.delete_link(here)])
     listener.shutdown(socket.SHUT_RDWR)
     server.join(5)
@@ -142,6 +165,13 @@ def test_a_function_reaches_what_the_host_reaches(
     reach = deploy(REACH)
     assert reach({"host": OUTSIDE, "port": outside.port}).payload == "hello from outside"
     assert outside.peers == [NEAR]
+
+
+def test_datagrams_find_their_way_back(
+    outbound: None, outside: World, deploy: Callable[..., Any]
+) -> None:
+    """UDP, which names are resolved by, is translated both ways."""
+    assert deploy(REACH)({"ask": OUTSIDE, "port": outside.port}).payload == f"you are {NEAR}"
 
 
 def test_nothing_outside_reaches_a_function(

@@ -25,8 +25,8 @@ from typing import Any
 from lambent.node.linux import links, nftables
 from lambent.node.linux import syscalls as sys_
 from lambent.node.linux.netlink import NETLINK_NETFILTER, NETLINK_ROUTE, Message, Netlink
-from lambent.node.sandbox import forwarding
 from lambent.node.sandbox.addresses import AddressPool, choose_subnet, mac_of
+from lambent.node.sandbox.forwarding import Forwarding
 from lambent.node.sandbox.resolver import Resolver, choose_resolver
 
 PREFIX = "lambent"
@@ -55,6 +55,7 @@ class OutboundNetwork:
         self._name = ""
         self._subnet = ""
         self._rules: Netlink | None = None
+        self._forwarding = Forwarding()
         self._pool: AddressPool
 
     async def open(self) -> None:
@@ -99,7 +100,7 @@ class OutboundNetwork:
         self.notices = [self.resolver.notice] if self.resolver.notice else []
         host = Netlink(NETLINK_ROUTE)
         try:
-            with forwarding.only_one():
+            with self._forwarding.only_one():
                 try:
                     self._make(host)
                 except BaseException:
@@ -122,7 +123,9 @@ class OutboundNetwork:
         self._rules = rules
         between = self._make_links(host, subnet)
         between.close()
-        silent = forwarding.switch_on([n for n in names if n != "lo" and not n.startswith(PREFIX)])
+        silent = self._forwarding.switch_on(
+            [n for n in names if n != "lo" and not n.startswith(PREFIX)]
+        )
         with open(f"/proc/sys/net/ipv4/conf/{self._name}/forwarding", "w") as file:
             file.write("1")
         made = make_rules(self._name, self._index, str(subnet), self.resolver.addresses, silent)
@@ -158,7 +161,7 @@ class OutboundNetwork:
     def _close(self) -> None:
         host = Netlink(NETLINK_ROUTE)
         try:
-            with forwarding.only_one():
+            with self._forwarding.only_one():
                 self._take_down(host)
         finally:
             host.close()
@@ -167,8 +170,9 @@ class OutboundNetwork:
         if self._index:
             with suppress(OSError):
                 host.request("link", [links.delete_link(self._index)])
-        if not any(link.name.startswith(PREFIX) for link in _links(host)):
-            forwarding.switch_off()
+        names = [link.name for link in _links(host)]
+        if not any(name.startswith(PREFIX) for name in names):
+            self._forwarding.switch_off([name for name in names if name != "lo"])
         if self._rules is not None:
             self._rules.close()
         if self.namespace >= 0:
