@@ -42,6 +42,8 @@ class NamespaceSandbox:
         self._lifeline = self._pidfd = -1
         self._control: socket.socket | None = None
         self._reported: ExitStatus | None = None
+        self._ended: ExitStatus | None = None
+        self._is_listening = False
         self._group = 0
         self._oom_killed: bool | None = None
         self._peak_bytes = 0
@@ -126,13 +128,24 @@ class NamespaceSandbox:
         self._pidfd = -1
         self._cgroup.close()
         self._remove_cgroup(_REMOVE_TRIES)
-        if not self.exited.done():
-            self.exited.set_result(self._reported or _exit_status(info))
+        self._ended = _exit_status(info)
+        self._tell_end()
 
     def listen_to(self, control: socket.socket) -> None:
-        """Keeps the child's control socket: its set-up failing, or how its runtime ended, comes there."""
-        self._control = control
-        asyncio.get_running_loop().add_reader(control, self._read_control)
+        """Keeps the child's control socket: its set-up failing, or how its runtime ended, comes there.
+
+        Until then the end is not told, for it might be said there what it was.
+        """
+        self._control, self._is_listening = control, True
+        if self._ended is None:
+            asyncio.get_running_loop().add_reader(control, self._read_control)
+        else:
+            self._read_control()
+            self._tell_end()
+
+    def _tell_end(self) -> None:
+        if self._ended is not None and self._is_listening and not self.exited.done():
+            self.exited.set_result(self._reported or self._ended)
 
     def _read_control(self) -> None:
         control = self._control
