@@ -7,6 +7,7 @@ the loop by one call. While it commits the next works gather: no timer, nothing 
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -15,7 +16,8 @@ from typing import Any, Final
 
 from lambent.model.errors import PlatformFault
 from lambent.store.queues.contract import StoreFullError, Transaction
-from lambent.store.queues.sweeping import sweep
+from lambent.store.queues.room import Room
+from lambent.store.queues.sweeping import BUSY_INTERVAL_S, IDLE_S, sweep
 from lambent.store.queues.transaction import SqliteTransaction
 
 MAX_BATCH: Final = 512
@@ -43,17 +45,18 @@ class GroupCommit:
     def __init__(
         self,
         connect: Callable[[], sqlite3.Connection],
-        take_room: Callable[[int], bool],
+        room: Callable[[Callable[[], int]], Room],
         deliver: Deliver,
     ) -> None:
         self._connect = connect
-        self._take_room = take_room
+        self._room = room
         self._deliver = deliver
         self._loop = asyncio.get_running_loop()
         self._waiting: SimpleQueue[tuple[Work, Future] | None] = SimpleQueue()
         self._cx: sqlite3.Connection
         self._tx: SqliteTransaction
         self._sweeping = True
+        self._swept_at_s = 0.0
         self.started: asyncio.Future[None] = self._loop.create_future()
         self.ended: asyncio.Future[None] = self._loop.create_future()
         self._thread = threading.Thread(target=self._live, name="lambent-queues", daemon=True)
@@ -75,12 +78,12 @@ class GroupCommit:
         except BaseException as error:
             self._tell(self.started, error)
             return
-        self._tx = SqliteTransaction(self._cx, self._take_room)
+        self._tx = SqliteTransaction(self._cx, self._room(self._free_in_file).take)
         self._tell(self.started, None)
         try:
             for works in self._batches():
                 self._answer(works)
-                self._sweep()
+                self._sweep(busy=bool(works))
         finally:
             self._cx.close()
             self._tell(self.ended, None)
@@ -90,7 +93,7 @@ class GroupCommit:
         while True:
             works: list[tuple[Work, Future]] = []
             with suppress(Empty):
-                taken = self._waiting.get(block=not self._sweeping)
+                taken = self._waiting.get(timeout=IDLE_S if self._sweeping else None)
                 while taken is not None:
                     works.append(taken)
                     if len(works) >= MAX_BATCH:
@@ -148,13 +151,23 @@ class GroupCommit:
                 self._cx.execute("ROLLBACK")
         self._tx.forget()
 
-    def _sweep(self) -> None:
+    def _sweep(self, *, busy: bool) -> None:
         """A slice of what was abandoned. Looked for when it may be there: after any work."""
+        now_s = time.monotonic()
+        if busy and now_s - self._swept_at_s < BUSY_INTERVAL_S:
+            self._sweeping = True
+            return
+        self._swept_at_s = now_s
         try:
             self._sweeping = sweep(self._cx)
         except sqlite3.Error:  # a full disk: later, when there is work again
             self._undo_all()
             self._sweeping = False
+
+    def _free_in_file(self) -> int:
+        (pages,) = self._cx.execute("PRAGMA freelist_count").fetchone()
+        (page_bytes,) = self._cx.execute("PRAGMA page_size").fetchone()
+        return int(pages * page_bytes)
 
     def _tell(self, future: "asyncio.Future[None]", error: BaseException | None) -> None:
         def tell() -> None:

@@ -78,6 +78,8 @@ _MIGRATIONS: Final = (_SCHEMA,)
 _PRAGMAS: Final = (
     "journal_mode = WAL",
     "synchronous = FULL",
+    # Some builds overwrite what is deleted: every page of a long body would be written once more.
+    "secure_delete = FAST",
     # POLICY: a checkpoint each 8 MiB of log; a log that grew larger is cut back afterwards.
     "wal_autocheckpoint = 2000",
     "journal_size_limit = 67108864",

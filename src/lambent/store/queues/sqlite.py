@@ -37,9 +37,12 @@ class SqliteQueueStore:
     async def open(self) -> None:
         """Opens the file. Raises PlatformFault when it is of a newer Lambent or cannot be read."""
         self._loop = asyncio.get_running_loop()
-        room = Room(self._path.parent, self._reserve_bytes)
-        thread = GroupCommit(lambda: open_connection(self._path), room.take, self._deliver)
-        await thread.started
+        thread = GroupCommit(lambda: open_connection(self._path), self._room, self._deliver)
+        try:
+            await thread.started
+        except BaseException:
+            thread.stop()
+            raise
         self._thread = thread
 
     async def close(self) -> None:
@@ -81,6 +84,9 @@ class SqliteQueueStore:
     async def clear(self) -> None:
         """Forgets every queue, message and record."""
         await self.run(lambda tx: cast("SqliteTransaction", tx).clear())
+
+    def _room(self, reusable_bytes: Callable[[], int]) -> Room:
+        return Room(self._path.parent, self._reserve_bytes, reusable_bytes=reusable_bytes)
 
     def _deliver(self, answered: list[Answered], arrivals: frozenset[int]) -> None:
         self._waiting -= len(answered)

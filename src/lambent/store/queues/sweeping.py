@@ -6,8 +6,11 @@ from typing import Final
 from lambent.store.queues import statements as sql
 from lambent.store.queues.schema import NUMBER_BITS
 
-SLICE_ROWS: Final = 500
+SLICE_ROWS: Final = 200
 """POLICY: a few milliseconds, which the works that come meanwhile wait."""
+IDLE_S: Final = 0.001
+BUSY_INTERVAL_S: Final = 0.05
+"""POLICY: a slice whenever nothing came for 1 ms, and among works one each 50 ms."""
 _MAX_INTEGER: Final = 2**63 - 1
 
 

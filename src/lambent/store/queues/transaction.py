@@ -36,15 +36,20 @@ class SqliteTransaction(RecordsTransaction):
         super().__init__(connection)
         self._take_room = take_room
         self._stale_groups: dict[int, tuple[int, int]] = {}
+        self._gone: dict[int, int] = {}
         self.arrivals: set[int] = set()
 
     def begin(self) -> None:
         """Nothing is left of the work before."""
         self.arrivals = set()
         self._stale_groups.clear()
+        self._gone.clear()
 
     def finish(self) -> None:
-        """Brings groups up to date. Part of the work."""
+        """Brings groups and totals up to date. Part of the work."""
+        for heap_id, gone in self._gone.items():
+            self._cx.execute(sql.SUBTRACT, (gone, heap_id))
+        self._gone.clear()
         stale, self._stale_groups = self._stale_groups, {}
         for group_no, (queue_id, heap_id) in stale.items():
             if self._refresh_group(group_no, heap_id):
@@ -277,6 +282,7 @@ class SqliteTransaction(RecordsTransaction):
     def count(self, queue_id: int, now_ms: int) -> Counts:
         place = self._place(queue_id)
         (total,) = self._cx.execute(sql.TOTAL, (place.heap_id,)).fetchone()
+        total -= self._gone.get(place.heap_id, 0)
         hidden, held = self._cx.execute(sql.HIDDEN, (place.heap_id, now_ms)).fetchone()
         return Counts(total - hidden, int(held), hidden - int(held))
 
@@ -311,7 +317,7 @@ class SqliteTransaction(RecordsTransaction):
     ) -> None:
         if has_long_body:
             self._cx.execute(sql.DELETE_BODY, (sequence,))
-        self._cx.execute(sql.SUBTRACT, (1, place.heap_id))
+        self._gone[place.heap_id] = self._gone.get(place.heap_id, 0) + 1
         if group_no is not None:
             self._stale_groups[group_no] = (queue_id, place.heap_id)
 
