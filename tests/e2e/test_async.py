@@ -258,3 +258,49 @@ def test_a_deleted_functions_events_are_gone(place: Place) -> None:
     place.client.delete_function(FunctionName=name)
     dropped = "async_events_dropped"
     place._poll(lambda: place.metric(dropped, name) >= 4, 5, "the events to be dropped")
+
+
+def test_dead_letters_and_destinations_are_delivered_together(fast_place: Place) -> None:
+    """A queue for the raw event and one for its record: each gets one message, with AWS's attributes."""
+    place = fast_place
+    sqs = place.platform.client("sqs")
+    made = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("dead", "failed")}
+    arns = {name: f"arn:aws:sqs:us-east-1:000000000000:{name}" for name in made}
+    name = place.deploy(RECORDER, DeadLetterConfig={"TargetArn": arns["dead"]})
+    place.client.put_function_event_invoke_config(
+        FunctionName=name,
+        MaximumRetryAttempts=1,
+        DestinationConfig={"OnFailure": {"Destination": arns["failed"]}},
+    )
+    request_id = place.send(name, {"fail": "no luck"})
+    got = {
+        name: sqs.receive_message(
+            QueueUrl=url, WaitTimeSeconds=10, MessageAttributeNames=["All"],
+            MessageSystemAttributeNames=["All"],
+        )["Messages"]
+        for name, url in made.items()
+    }  # fmt: skip
+    (dead,), (failed,) = got["dead"], got["failed"]
+    assert json.loads(dead["Body"]) == {"fail": "no luck"}
+    attributes = dead["MessageAttributes"]
+    assert {
+        key: (value["DataType"], value["StringValue"]) for key, value in attributes.items()
+    } == {
+        "RequestID": ("String", request_id),
+        "ErrorCode": ("Number", "200"),
+        "ErrorMessage": ("String", "no luck"),
+    }
+    record = json.loads(failed["Body"])
+    assert record["requestContext"]["approximateInvokeCount"] == 2
+    assert "Lineage=" in failed["Attributes"]["AWSTraceHeader"]
+    assert len(place.wait(name, 2)) == 2
+
+
+def test_a_dead_letter_queue_that_is_gone_is_counted(place: Place, poll: Any) -> None:
+    """The event is dropped, and the metric says that its dead letter was lost."""
+    target = {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:never-made"}
+    name = place.deploy(RECORDER, DeadLetterConfig=target)
+    place.client.put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=0)
+    place.send(name, {"fail": "no"})
+    poll(lambda: place.metric("dead_letter_errors", name) == 1, 10, "the failure to be counted")
+    assert place.metric("async_events_dropped", name) == 1
