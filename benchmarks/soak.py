@@ -11,6 +11,7 @@ import random
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from benchmarks.harness import Connection, Platform, invoke_bytes, request_bytes
@@ -68,8 +69,12 @@ def live(platform: Platform, name: str, count: int, seed: int, wrong: list[bytes
 def interfaces(pid: int) -> int:
     """Those of the namespace the platform's zygotes live in, where an environment's would stay behind."""
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    places = {Path(f"/proc/{p}/ns/net").readlink(): p for p in children}
-    return sum(len(Path(f"/proc/{p}/net/dev").read_text().splitlines()) for p in places.values())
+    found = {}
+    for child in children:
+        with suppress(OSError):  # it is just ending
+            place = Path(f"/proc/{child}/ns/net").readlink()
+            found[place] = len(Path(f"/proc/{child}/net/dev").read_text().splitlines())
+    return sum(found.values())
 
 
 def leftovers(pid: int) -> dict[str, int]:
