@@ -44,6 +44,7 @@ from lambent.node.sandbox.contract import Backend, SandboxError
 from lambent.node.sandbox.namespaces import NamespaceBackend
 from lambent.node.sandbox.process import ProcessBackend
 from lambent.observe.metrics import Metrics
+from lambent.server.certificates import CertificateFile
 from lambent.server.edge import MAX_REQUEST_BYTES, Edge
 from lambent.server.fidelity import AWAITED, REGISTRIES
 from lambent.server.internal import Internal
@@ -51,6 +52,10 @@ from lambent.server.invoke_route import InvokeRoute
 from lambent.server.operations import Operations
 from lambent.services.logs.service import LogsService
 from lambent.services.logs.service import reset as reset_logs
+from lambent.services.sns.http_client import HttpClient
+from lambent.services.sns.outlet import SnsOutlet
+from lambent.services.sns.service import SnsService
+from lambent.services.sns.signing import Signer
 from lambent.services.sqs import upkeep as sqs_upkeep
 from lambent.services.sqs.outlet import SqsOutlet
 from lambent.services.sqs.service import SqsService
@@ -123,6 +128,7 @@ class Platform:
         self.placement: Placement
         self.queues: SqliteQueueStore
         self.sqs: SqsService
+        self.sns: SnsService
         self.events: EventQueue
         self.outlets = Outlets()
         self.metrics = Metrics()
@@ -145,6 +151,7 @@ class Platform:
         platform.sqs = SqsService(platform.queues)
         await sqs_upkeep.start(platform.sqs)
         platform.outlets.register("sqs", SqsOutlet(platform.sqs))
+        platform.sns = await platform._start_sns(data_dir, stack)
         logs = LogsService(data_dir)
         logs.start()
         stack.callback(logs.stop)
@@ -186,6 +193,7 @@ class Platform:
             self.placement.retire(lambda _: False)
             await self.queues.clear()
             self.sqs.forget_all()
+            self.sns.forget_all()
             await loop.run_in_executor(None, reset_logs, logs)
 
         code = control.plane.code
@@ -196,7 +204,7 @@ class Platform:
             self.metrics.prometheus,
         )
         owners = {"lambda": control.plane, "logs": logs, "sts": StsService()}
-        awaited = {"sqs": self.sqs}
+        awaited = {"sns": self.sns, "sqs": self.sqs}
         operations = Operations(
             {service: (registry, owners[service]) for service, registry in REGISTRIES.items()},
             {service: (registry, awaited[service]) for service, registry in AWAITED.items()},
@@ -217,7 +225,26 @@ class Platform:
             control.thread,
             lambda: lifecycle.drain(control.plane),
             FunctionUrls(UrlDirectory(control.plane.database), frontend, mint.lookup, user_id),
+            CertificateFile(self.sns.certificate),
         )
+
+    async def _start_sns(self, data_dir: Path, stack: AsyncExitStack) -> SnsService:
+        """Topics, and the pump of their HTTP deliveries."""
+        client = HttpClient()
+        stack.callback(client.close)
+        sns = SnsService(
+            self.queues,
+            self.outlets,
+            Signer(data_dir / "sns", self.endpoint),
+            client,
+            now_ms=LoopClock().now_ms,
+            endpoint=self.endpoint,
+            time_scale=self.settings.time_scale,
+        )
+        await sns.start()
+        stack.push_async_callback(sns.stop)
+        self.outlets.register("sns", SnsOutlet(sns))
+        return sns
 
     def _make_events(self, control: "_Control", frontend: Frontend) -> EventQueue:
         """Asynchronous invocation, and functions as a place to send events to."""

@@ -151,6 +151,16 @@ def test_query_actions_are_recognised(credentials: bool, place: str, signed: Sig
     assert router.identify(request) == Target("sts", "GetCallerIdentity", "query")
 
 
+@pytest.mark.parametrize("action", ["ConfirmSubscription", "Unsubscribe"])
+def test_the_links_in_messages_of_sns_name_no_version(action: str) -> None:
+    """They are recognised by their action alone; no other action is."""
+    request = HttpRequest("GET", "/", f"Action={action}&Token=t", {"host": "localhost"}, b"")
+    assert router.named_service(request) == "sns"
+    assert router.identify(request) == Target("sns", action, "query")
+    other = HttpRequest("GET", "/", "Action=Publish", {"host": "localhost"}, b"")
+    assert router.named_service(other) is None
+
+
 def test_rpc_v2_paths_are_recognised(signed: Signed) -> None:
     """The smithy-protocol header and path name service and operation."""
     path = "/service/GraniteServiceVersion20100801/operation/PutMetricData"

@@ -20,6 +20,8 @@ from lambent.http1.exchange import Exchange
 from lambent.model.errors import AwsError, ClientFault, PlatformFault
 from lambent.model.http import HttpRequest, HttpResponse
 from lambent.server.callers import LookUp, refine, to_request
+from lambent.server.certificates import PATH as CERTIFICATE
+from lambent.server.certificates import CertificateFile
 from lambent.server.internal import Internal
 from lambent.server.invoke_route import InvokeRoute, is_invocation
 from lambent.server.operations import Operations
@@ -47,9 +49,11 @@ class Edge:
         control_thread: ThreadPoolExecutor,
         after_control: Callable[[], None],
         function_urls: FunctionUrls | None = None,
+        certificates: CertificateFile | None = None,
     ) -> None:
         self._invoke_route = invoke_route
         self._function_urls = function_urls
+        self._certificates = certificates
         self._operations = operations
         self._internal = internal
         self._look_up = look_up
@@ -69,6 +73,8 @@ class Edge:
             self._spawn(exchange, self._invoke_route.serve(exchange))
         elif exchange.target.startswith(_INTERNAL):
             self._spawn(exchange, self._internal.serve(exchange))
+        elif exchange.target.startswith(CERTIFICATE) and self._certificates is not None:
+            self._spawn(exchange, self._certificates.serve(exchange))
         else:
             self._operate(exchange)
 

@@ -16,6 +16,7 @@ from lambent.control.registry import OPERATIONS as LAMBDA_OPERATIONS
 from lambent.model.call import Call, Result
 from lambent.server import invoke_route
 from lambent.services.logs.registry import OPERATIONS as LOGS_OPERATIONS
+from lambent.services.sns.registry import OPERATIONS as SNS_OPERATIONS
 from lambent.services.sqs.registry import OPERATIONS as SQS_OPERATIONS
 from lambent.services.sts.registry import OPERATIONS as STS_OPERATIONS
 from lambent.wire.catalogue import input_members, operation_names
@@ -28,7 +29,7 @@ REGISTRIES: Mapping[str, Registry] = MappingProxyType(
 """The services hosted here whose operations run on threads, and these by AWS name."""
 
 AWAITED: Mapping[str, Mapping[str, Callable[[Any, Call], Awaitable[Result]]]] = MappingProxyType(
-    {"sqs": SQS_OPERATIONS}
+    {"sns": SNS_OPERATIONS, "sqs": SQS_OPERATIONS}
 )
 """Those whose operations are awaited on the loop."""
 

@@ -23,6 +23,8 @@ _HOST_SERVICE = re.compile(
     r"^(?:[a-z0-9.-]+\.)?([a-z0-9-]+)\.(?:[a-z]{2}-[a-z-]+-\d\.)?(?:amazonaws\.com|localhost)"
 )
 _VIRTUAL_BUCKET = re.compile(r"^(.+)\.s3[.-]")
+_LINKED_ACTIONS = frozenset({"ConfirmSubscription", "Unsubscribe"})
+"""AWS: the links in SNS's messages tell no version."""
 _HEAD_BYTES = 1024
 _FORM = "application/x-www-form-urlencoded"
 
@@ -166,8 +168,11 @@ def _service_of_host(request: HttpRequest) -> str | None:
 
 
 def _service_of_query(request: HttpRequest) -> str | None:
-    version = _query_parameters(request).get("Version")
-    return models.SERVICE_BY_QUERY_VERSION.get(version) if version is not None else None
+    found = _query_parameters(request)
+    version = found.get("Version")
+    if version is None:
+        return "sns" if found.get("Action") in _LINKED_ACTIONS else None
+    return models.SERVICE_BY_QUERY_VERSION.get(version)
 
 
 def _query_parameters(request: HttpRequest) -> dict[str, str]:

@@ -6,6 +6,7 @@ that change something run one after the other, and to their end even when their 
 """
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -26,6 +27,7 @@ from lambent.store.queues.contract import QueueStore, StoreFullError, Transactio
 from lambent.store.queues.outlet import Outlet
 
 T = TypeVar("T")
+_log = logging.getLogger("lambent.sns")
 SWEEP_S = 600.0
 """POLICY: how often subscriptions that nobody confirmed in time are looked for."""
 _STOP_DEADLINE_S = 5.0
@@ -106,6 +108,10 @@ class SnsService:
         """Runs what would block the loop."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
+    async def certificate(self, path: str) -> bytes | None:
+        """The certificate served at a path, None for any other."""
+        return await self.on_thread(lambda: self.signer.certificate(path))
+
     async def exclusively(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs ``work`` alone among changes, and to its end even when its caller is cancelled."""
 
@@ -180,7 +186,10 @@ class SnsService:
 
     async def _sweep_now_and_then(self) -> None:
         while True:
-            await self.exclusively(self.sweep())
+            try:
+                await self.exclusively(self.sweep())
+            except Exception:
+                _log.exception("subscriptions that were never confirmed could not be swept")
             await asyncio.sleep(SWEEP_S)
 
 
