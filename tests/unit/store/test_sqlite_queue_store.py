@@ -122,6 +122,31 @@ def _gate(started: threading.Event, gate: threading.Event) -> None:
     assert gate.wait(10)
 
 
+def test_nobody_waits_for_a_thread_that_is_gone(path: Path) -> None:
+    """Should the thread end by itself, what waits and what comes is refused with 503."""
+
+    @on_loop
+    async def check() -> None:
+        store = SqliteQueueStore(path)
+        await store.open()
+        started, gate = threading.Event(), threading.Event()
+        blocked = asyncio.ensure_future(store.run(lambda _: _gate(started, gate)))
+        await until(started.is_set)
+        assert store._thread is not None
+        store._thread.stop()
+        waiting = asyncio.ensure_future(a_queue(store))
+        await asyncio.sleep(0)
+        gate.set()
+        await blocked
+        for refused in (waiting, a_queue(store)):
+            with pytest.raises(PlatformFault) as error:
+                await refused
+            assert error.value.status == 503
+        await store.close()
+
+    check()
+
+
 def test_a_cancelled_caller_breaks_nothing(path: Path) -> None:
     """The others of its commit are answered, and its own work is done or not, but whole."""
 

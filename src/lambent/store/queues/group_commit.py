@@ -59,6 +59,7 @@ class GroupCommit:
         self._swept_at_s = 0.0
         self.started: asyncio.Future[None] = self._loop.create_future()
         self.ended: asyncio.Future[None] = self._loop.create_future()
+        self.ended.add_done_callback(self._refuse_rest)
         self._thread = threading.Thread(target=self._live, name="lambent-queues", daemon=True)
         self._thread.start()
 
@@ -87,6 +88,15 @@ class GroupCommit:
         finally:
             self._cx.close()
             self._tell(self.ended, None)
+
+    def _refuse_rest(self, _: "asyncio.Future[None]") -> None:
+        """On the loop: nobody is left waiting, should the thread end before it was told to."""
+        with suppress(Empty):
+            while True:
+                taken = self._waiting.get_nowait()
+                if taken is not None:
+                    error = PlatformFault("The queue store has stopped.", status=503)
+                    self._deliver([Answered(taken[1], error=error)], frozenset())
 
     def _batches(self) -> Iterator[list[tuple[Work, Future]]]:
         """What waits, at most so much of it; waits for something unless there is sweeping to do."""

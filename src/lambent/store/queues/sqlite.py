@@ -62,7 +62,7 @@ class SqliteQueueStore:
         Cancelled, the work may still be done.
         """
         thread = self._thread
-        if thread is None:
+        if thread is None or thread.ended.done():
             raise PlatformFault("The queue store is closed.", status=503)
         if self._waiting >= MAX_WAITING:
             raise PlatformFault("Too many operations wait for the queue store.", status=503)
