@@ -19,8 +19,10 @@ from lambent.node.linux import links
 from lambent.node.linux import syscalls as sys_
 from lambent.node.linux.netlink import NETLINK_ROUTE, Netlink
 
-OUTSIDE, NEAR, HIDDEN_METADATA = "192.0.2.130", "192.0.2.129", "169.254.169.254"
-"""TEST-NET-1: no real machine has these."""
+_OWN = os.getpid() % 63 * 4  # tests run side by side, on one host
+NEAR, OUTSIDE = f"203.0.113.{_OWN + 1}", f"203.0.113.{_OWN + 2}"
+"""TEST-NET-3: no real machine has these."""
+METADATA = f"169.254.169.{_OWN + 2}"
 
 REACH = """
     import socket
@@ -116,7 +118,7 @@ def outside() -> Iterator[World]:
     here, far = index(host, name), index(there, "up0")
     there.request("up", [links.bring_up(), links.bring_up(far)])
     there.request("address", [links.add_address(far, OUTSIDE, 30)])
-    there.request("address", [links.add_address(far, HIDDEN_METADATA, 32)])
+    there.request("address", [links.add_address(far, METADATA, 32)])
     host.request("up", [links.bring_up(here), links.add_address(here, NEAR, 30)])
     peers: list[str] = []
     server = threading.Thread(target=_serve, args=(listener, peers), daemon=True)
@@ -205,12 +207,10 @@ def test_metadata_addresses_are_closed(
 ) -> None:
     """An instance's metadata service, which would give the host's own credentials, is refused at once."""
     reach = deploy(REACH)
-    subprocess.run(
-        ["ip", "route", "add", f"{HIDDEN_METADATA}/32", "via", OUTSIDE], check=True, timeout=5
-    )
-    with socket.create_connection((HIDDEN_METADATA, outside.port), timeout=2) as connection:
+    subprocess.run(["ip", "route", "add", f"{METADATA}/32", "via", OUTSIDE], check=True, timeout=5)
+    with socket.create_connection((METADATA, outside.port), timeout=2) as connection:
         assert connection.recv(100) == b"hello from outside"  # the host does reach it
-    answer = reach({"host": HIDDEN_METADATA, "port": outside.port}).payload
+    answer = reach({"host": METADATA, "port": outside.port}).payload
     assert isinstance(answer, dict)
     assert answer["error"] != "TimeoutError"
 
