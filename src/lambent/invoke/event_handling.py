@@ -26,7 +26,7 @@ from lambent.invoke.events import EventAttributes, decode_attributes
 from lambent.invoke.outlets import service_of
 from lambent.invoke.ports import Directory
 from lambent.invoke.retry import Failure, GiveUp, RetryPolicy, decide
-from lambent.model.errors import AwsError
+from lambent.model.errors import AwsError, PlatformFault
 from lambent.model.event_invoke import EventInvokeConfig
 from lambent.model.function import LATEST
 from lambent.model.invocation import InvocationResult, Target
@@ -191,6 +191,9 @@ class EventHandler:
             )
         except AwsError as error:
             return _failed(error)
+        except Exception:
+            _log.exception("event %s failed inside the platform", message.message_id)
+            return _failed(PlatformFault("Lambent failed; its log says why."))
         if result.function_error is None:
             return _Attempt(None, result)
         return _Attempt(Failure.FUNCTION_ERROR, result, message=error_message(result.payload))

@@ -289,7 +289,7 @@ class EventQueue:
         if outcome is Outcome.THROTTLED:
             backlog.window.throttled(self._clock.now_ms())
         elif outcome is Outcome.PROCESSED:
-            backlog.window.processed()
+            backlog.window.processed(self._clock.now_ms())
         # A retry is nobody's arrival: the next receive tells when it is due.
         backlog.may_wait = True
         self._advance(backlog)

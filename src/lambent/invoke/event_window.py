@@ -8,6 +8,7 @@ FIRST_SIZE = 5
 MAX_SIZE = 1_000
 BATCH = 32
 """How many events are taken from the store at once, each with up to 1 MB."""
+GROWTH_MS = 1_000
 FIRST_PAUSE_MS = 100
 LAST_PAUSE_MS = 5_000
 
@@ -17,12 +18,21 @@ class Window:
 
     1. Without a reservation a function takes at most half of what is free beside what it has: another one's
        events, and synchronous calls, always find room. A reservation is the function's own.
-    2. Each processed event lets one more be in flight; a throttle halves the window and makes a pause.
+    2. Each processed event lets one more be in flight, but a window no more than doubles in a second (AWS grows
+       by 1,000 environments in ten); a throttle halves it and makes a pause.
     3. Where nothing is free and nothing in flight, one event is tried, so that it is throttled as on AWS
        and grows old.
     """
 
-    __slots__ = ("claimed", "in_flight", "pause_ms", "paused_until_ms", "size")
+    __slots__ = (
+        "_ceiling",
+        "_ceiling_until_ms",
+        "claimed",
+        "in_flight",
+        "pause_ms",
+        "paused_until_ms",
+        "size",
+    )
 
     def __init__(self) -> None:
         self.size = FIRST_SIZE
@@ -30,6 +40,8 @@ class Window:
         self.claimed = 0
         self.pause_ms = 0
         self.paused_until_ms = 0
+        self._ceiling = 0
+        self._ceiling_until_ms = 0
 
     def room(self, now_ms: int, free: int, reserved: int | None) -> int:
         """How many more may be taken now. ``free``: executions that could start, for what is claimed too."""
@@ -57,9 +69,13 @@ class Window:
         """One is no longer in flight."""
         self.in_flight -= 1
 
-    def processed(self) -> None:
+    def processed(self, now_ms: int) -> None:
         """An event reached the function."""
-        self.size = min(self.size + 1, MAX_SIZE)
+        if now_ms >= self._ceiling_until_ms:
+            self._ceiling = min(2 * self.size, MAX_SIZE)
+            self._ceiling_until_ms = now_ms + GROWTH_MS
+        if self.size < self._ceiling:
+            self.size += 1
         self.resume()
 
     def throttled(self, now_ms: int) -> None:

@@ -161,6 +161,20 @@ async def test_a_recursive_loop_goes_to_the_failure_destination(event_place: Any
 
 
 @on_loop
+async def test_a_bug_of_the_platform_is_a_fault_of_the_platform(
+    event_place: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is logged, and the event tried again."""
+    place = event_place("f")
+    answers = iter([RuntimeError("a bug"), None])
+    place.answers["f"] = lambda _: next(answers)
+    await place.accept("f", "r1")
+    assert "failed inside the platform" in caplog.text
+    await place.clock.advance(1_000)
+    assert (len(place.invoked), await place.waiting("f")) == (2, [])
+
+
+@on_loop
 async def test_the_time_scale_runs_every_clock_faster(event_place: Any) -> None:
     """With a scale of 60 a minute is a second, for retries and for the greatest age."""
     place = event_place(time_scale=60)
@@ -319,6 +333,7 @@ async def test_a_backlog_leaves_room_for_synchronous_calls(event_place: Any) -> 
         now, gate[:] = list(gate), []
         for one in now:
             one.set_result(None)
+        await place.clock.advance(500)
     assert 40 <= place.peak["f"] <= 51
     await place.events.close()
 
