@@ -277,7 +277,9 @@ class EventQueue:
 
     async def _handle(self, backlog: _Backlog, queue_id: int, message: Message) -> None:
         backlog.window.begin()
-        if message.receives == 1 and '"source":"invoke"' not in message.attributes:
+        is_first = message.receives == 1
+        waited_ms = self._clock.now_ms() - message.sent_at_ms if is_first else 0
+        if is_first and '"source":"invoke"' not in message.attributes:
             self._metrics.of(*backlog.function).async_events_received += 1
         try:
             outcome = await self._handler.handle(backlog.function, queue_id, message)
@@ -289,7 +291,7 @@ class EventQueue:
         if outcome is Outcome.THROTTLED:
             backlog.window.throttled(self._clock.now_ms())
         elif outcome is Outcome.PROCESSED:
-            backlog.window.processed(self._clock.now_ms())
+            backlog.window.processed(self._clock.now_ms(), waited_ms)
         # A retry is nobody's arrival: the next receive tells when it is due.
         backlog.may_wait = True
         self._advance(backlog)

@@ -9,6 +9,7 @@ MAX_SIZE = 1_000
 BATCH = 32
 """How many events are taken from the store at once, each with up to 1 MB."""
 GROWTH_MS = 1_000
+PATIENCE_MS = 100
 FIRST_PAUSE_MS = 100
 LAST_PAUSE_MS = 5_000
 
@@ -18,7 +19,8 @@ class Window:
 
     1. Without a reservation a function takes at most half of what is free beside what it has: another one's
        events, and synchronous calls, always find room. A reservation is the function's own.
-    2. Each processed event lets one more be in flight, but a window no more than doubles in a second (AWS grows
+    2. Each processed event that had to wait for its turn lets one more be in flight: where none waits, more
+       environments would be started for nothing. A window no more than doubles in a second (AWS grows
        by 1,000 environments in ten); a throttle halves it and makes a pause.
     3. Where nothing is free and nothing in flight, one event is tried, so that it is throttled as on AWS
        and grows old.
@@ -69,14 +71,16 @@ class Window:
         """One is no longer in flight."""
         self.in_flight -= 1
 
-    def processed(self, now_ms: int) -> None:
-        """An event reached the function."""
+    def processed(self, now_ms: int, waited_ms: int) -> None:
+        """An event reached the function, so long after it was accepted."""
+        self.resume()
+        if waited_ms < PATIENCE_MS:
+            return
         if now_ms >= self._ceiling_until_ms:
             self._ceiling = min(2 * self.size, MAX_SIZE)
             self._ceiling_until_ms = now_ms + GROWTH_MS
         if self.size < self._ceiling:
             self.size += 1
-        self.resume()
 
     def throttled(self, now_ms: int) -> None:
         """An event found no room."""

@@ -3,7 +3,14 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambent.invoke.event_window import BATCH, FIRST_SIZE, LAST_PAUSE_MS, MAX_SIZE, Window
+from lambent.invoke.event_window import (
+    BATCH,
+    FIRST_SIZE,
+    LAST_PAUSE_MS,
+    MAX_SIZE,
+    PATIENCE_MS,
+    Window,
+)
 
 STEPS = st.lists(st.sampled_from(["take", "begin", "done", "throttled"]), max_size=200)
 
@@ -28,7 +35,7 @@ def test_it_never_takes_more_than_there_is(steps: list[str], limit: int, is_rese
             running -= 1
             window.end()
             if step == "done":
-                window.processed(now_ms)
+                window.processed(now_ms, PATIENCE_MS)
             else:
                 window.throttled(now_ms)
         assert 1 <= window.size <= MAX_SIZE
@@ -44,9 +51,17 @@ def test_it_doubles_in_a_second_and_no_faster() -> None:
     sizes = []
     for second in range(4):
         for _ in range(1_000):
-            window.processed(second * 1_000)
+            window.processed(second * 1_000, PATIENCE_MS)
         sizes.append(window.size)
     assert sizes == [FIRST_SIZE * 2**n for n in range(1, 5)]
+
+
+def test_it_does_not_grow_where_nothing_waits() -> None:
+    """Events that start at once need no more environments than there are."""
+    window = Window()
+    for number in range(10_000):
+        window.processed(number, PATIENCE_MS - 1)
+    assert window.size == FIRST_SIZE
 
 
 def test_what_was_not_there_is_given_back() -> None:
