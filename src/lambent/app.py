@@ -192,7 +192,7 @@ class Platform:
             control.directory.clear()
             self.placement.retire(lambda _: False)
             await self.queues.clear()
-            self.sqs.forget_all()
+            await self.sqs.reset()
             self.sns.forget_all()
             await loop.run_in_executor(None, reset_logs, logs)
 

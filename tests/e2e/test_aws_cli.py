@@ -110,6 +110,23 @@ def test_layers_from_the_command_line(
     aws("lambda", "delete-layer-version", "--layer-name", name, "--version-number", "1")
 
 
+def test_a_queue_from_the_command_line(
+    aws: Callable[..., Any], platform: Any, new_name: Callable[[], str]
+) -> None:
+    """Created, sent to, received from, deleted.
+
+    Version 1 of the CLI has an endpoint of its own for SQS, which only ``--endpoint-url`` overrides.
+    """
+    here = ("--endpoint-url", platform.url)
+    url = aws("sqs", "create-queue", "--queue-name", new_name(), *here)["QueueUrl"]
+    queue = ("--queue-url", url, *here)
+    aws("sqs", "send-message", *queue, "--message-body", "from the shell")
+    (message,) = aws("sqs", "receive-message", *queue)["Messages"]
+    assert message["Body"] == "from the shell"
+    aws("sqs", "delete-message", *queue, "--receipt-handle", message["ReceiptHandle"])
+    aws("sqs", "delete-queue", *queue)
+
+
 def test_what_is_not_there_yet_is_named(aws: Callable[..., Any]) -> None:
     """An operation, or a service, that Lambent lacks is refused in words a person understands."""
     refused = aws("lambda", "list-event-source-mappings", fails=True)

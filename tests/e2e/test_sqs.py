@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import threading
 import time
 import urllib.error
@@ -235,6 +236,38 @@ def test_a_killed_platform_loses_no_message(start_platform: Callable[..., Any]) 
     counts = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     shown = client.get_queue_attributes(QueueUrl=url, AttributeNames=counts)["Attributes"]
     assert list(shown.values()) == ["0", "15"]
+
+
+def test_a_client_that_hangs_up_takes_no_message(
+    platform: Any, sqs: Any, queue: Callable[..., str]
+) -> None:
+    """Its waiting ends with its connection: what comes later is others'."""
+    url = queue()
+    body = json.dumps({"QueueUrl": url, "WaitTimeSeconds": 20}).encode()
+    with socket.create_connection(("127.0.0.1", platform.port)) as connection:
+        connection.sendall(
+            b"POST / HTTP/1.1\r\nHost: x\r\nX-Amz-Target: AmazonSQS.ReceiveMessage\r\n"
+            b"Content-Length: %d\r\n\r\n%s" % (len(body), body)
+        )
+        time.sleep(0.2)  # nothing shows from outside that the request waits
+    sqs.send_message(QueueUrl=url, MessageBody="mine")
+    assert bodies(sqs, url, WaitTimeSeconds=5) == ["mine"]
+
+
+def test_a_reset_leaves_no_queue(start_platform: Callable[..., Any]) -> None:
+    """Names are free at once, and handles given afterwards outlast a restart."""
+    running = start_platform()
+    client = running.client("sqs")
+    client.create_queue(QueueName="q")
+    request = urllib.request.Request(f"{running.url}/_lambent/reset", method="POST")
+    urllib.request.urlopen(request, timeout=10).close()
+    assert "QueueUrls" not in client.list_queues()
+    url = client.create_queue(QueueName="q")["QueueUrl"]
+    client.send_message(QueueUrl=url, MessageBody="x")
+    (message,) = client.receive_message(QueueUrl=url)["Messages"]
+    running.stop()
+    client = start_platform().client("sqs")
+    client.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
 
 
 def test_a_platform_stops_though_receivers_wait(start_platform: Callable[..., Any]) -> None:

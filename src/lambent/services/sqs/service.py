@@ -182,6 +182,11 @@ class SqsService:
         for queue in self.queues():
             self.forget(queue)
 
+    async def reset(self) -> None:
+        """The store was emptied: there are no queues; the secret is kept anew."""
+        self.forget_all()
+        self.receipts = Receipts(await self.store.run(_read_secret))
+
     # Messages
 
     def live(self, queue: SqsQueue) -> Live:

@@ -207,7 +207,7 @@ async def test_a_task_keeps_to_its_rate_and_can_be_cancelled(sqs: FakeSqs) -> No
     started = await sqs("StartMessageMoveTask", **arns, MaxNumberOfMessagesPerSecond=1)
     await turns()
     sqs.clock.advance(1)
-    await turns()
+    await turns(20)
     running = await task_of(sqs)
     assert (running["Status"], running["TaskHandle"]) == ("RUNNING", started["TaskHandle"])
     assert running["ApproximateNumberOfMessagesMoved"] == 2
