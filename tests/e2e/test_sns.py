@@ -223,3 +223,44 @@ def test_bad_input_has_awss_errors(
         getattr(sns, operation)(**given)
     assert error.value.response["Error"]["Code"] == code
     assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
+
+
+def test_a_dead_letter_of_a_function_is_published(
+    sns: Any, sqs: Any, client: Any, deploy: Callable[..., Any]
+) -> None:
+    """A topic as dead-letter target: its subscribers get the event, with what went wrong as attributes."""
+    queue = Queue(sqs)
+    topic = sns.create_topic(Name=_name())["TopicArn"]
+    _subscribe(sns, topic, queue, RawMessageDelivery="true")
+    function = deploy(
+        "def handler(event, context): raise ValueError('no')",
+        DeadLetterConfig={"TargetArn": topic},
+    )
+    client.put_function_event_invoke_config(FunctionName=function.name, MaximumRetryAttempts=0)
+    client.invoke(FunctionName=function.name, InvocationType="Event", Payload=b'{"a": 1}')
+    (message,) = queue.receive(1, wait_s=20)
+    assert json.loads(message["Body"]) == {"a": 1}
+    assert message["MessageAttributes"]["ErrorMessage"]["StringValue"] == "no"
+
+
+def test_a_function_that_publishes_to_itself_is_stopped(
+    sns: Any, sqs: Any, client: Any, deploy: Callable[..., Any]
+) -> None:
+    """The lineage goes along with the message: a loop through a topic ends, after 16 rounds."""
+    topic = sns.create_topic(Name=_name())["TopicArn"]
+    source = """
+        import os, boto3
+
+        def handler(event, context):
+            boto3.client("sns").publish(TopicArn=os.environ["TOPIC"], Message="again")
+    """
+    seen = Queue(sqs)
+    function = deploy(source, Environment={"Variables": {"TOPIC": topic}}, Timeout=20)
+    client.add_permission(
+        FunctionName=function.name, StatementId="sns", Action="lambda:InvokeFunction",
+        Principal="sns.amazonaws.com", SourceArn=topic,
+    )  # fmt: skip
+    sns.subscribe(TopicArn=topic, Protocol="lambda", Endpoint=function.arn)
+    _subscribe(sns, topic, seen, RawMessageDelivery="true")
+    sns.publish(TopicArn=topic, Message="again")
+    assert len(seen.receive(30, wait_s=8)) == 17  # the first one, and one of each of 16 invocations

@@ -2,7 +2,8 @@
 
 1. One task per subscription that has something to deliver, none for the others: one dead endpoint delays
    nobody else's messages. A task takes a few messages, delivers them at once, and settles all in one
-   transaction.
+   transaction. Where none of them was taken it goes on with one at a time, so that dead endpoints do not
+   hold the connections that there are.
 2. A message leaves its queue when the endpoint answered 2xx, or for the dead-letter queue, in the same
    transaction; a crash in between delivers it again (at least once).
 3. AWS: 5xx, 429 and no answer are tried again as the delivery policy says; everything else is permanent.
@@ -76,6 +77,7 @@ class Deliveries:
         self._time_scale = time_scale
         self._pause = pause
         self._watched: dict[int, str] = {}
+        self._failing: set[int] = set()
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._woken: dict[int, asyncio.Event] = {}
         self._connections = asyncio.Semaphore(MAX_CONNECTIONS)
@@ -118,6 +120,7 @@ class Deliveries:
         for queue_id, arn in tuple(self._watched.items()):
             if arn == subscription_arn:
                 del self._watched[queue_id]
+                self._failing.discard(queue_id)
                 task = self._tasks.pop(queue_id, None)
                 if task is not None:
                     task.cancel()
@@ -173,7 +176,7 @@ class Deliveries:
             return None
         policy = self._policy_of(subscription)
         rate = policy.max_receives_per_s
-        limit = MAX_AT_ONCE if rate is None else min(rate, MAX_AT_ONCE)
+        limit = 1 if queue_id in self._failing else min(rate or MAX_AT_ONCE, MAX_AT_ONCE)
         now_ms = self._now_ms()
 
         def receive(tx: Transaction) -> tuple[list[Message], int | None]:
@@ -188,6 +191,10 @@ class Deliveries:
             return None if next_ms is None else max(0.001, (next_ms - now_ms) / 1000)
         outcomes = await asyncio.gather(*(self._attempt(subscription, policy, one) for one in held))
         await self._store.run(lambda tx: self._settle(tx, queue_id, subscription, policy, outcomes))
+        if all(outcome.reason is not None for outcome in outcomes):
+            self._failing.add(queue_id)
+        else:
+            self._failing.discard(queue_id)
         if rate is None:
             return 0.0
         spent_s = (self._now_ms() - now_ms) / 1000

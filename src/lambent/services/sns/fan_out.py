@@ -7,6 +7,7 @@ its dead-letter queue does, or nobody, and that one's fate is no other's.
 
 import json
 import logging
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -25,7 +26,7 @@ from lambent.services.sns.envelope import (
     signed_members,
     unsubscribe_url,
 )
-from lambent.services.sns.matching import matches
+from lambent.services.sns.matching import Filter
 from lambent.services.sns.publication import Publication
 from lambent.services.sns.signing import Signer
 from lambent.services.sns.subscription import Subscription
@@ -66,7 +67,8 @@ def prepare(
     now_ms: int,
 ) -> Prepared:
     """Who gets the publication, of these confirmed subscriptions, and what vouches for it."""
-    chosen = [one for one in subscriptions if matches(one, publication)]
+    passing = Filter(publication)
+    chosen = [one for one in subscriptions if passing.passes(one)]
     timestamp = format_timestamp(now_ms)
     by_text: dict[str, Notification] = {}
     for subscription in chosen:
@@ -200,11 +202,21 @@ def _put(tx: Transaction, put: _Delivery) -> None:
     elif subscription.protocol == "lambda":
         url = unsubscribe_url(put.endpoint, subscription.arn)
         event = lambda_event(put.notification, subscription.arn, url)
-        outgoing = replace(put.outgoing(event, subscription.endpoint), group_id=None)
+        outgoing = replace(
+            put.outgoing(event, subscription.endpoint),
+            group_id=None,
+            trace_header=put.prepared.publication.trace_header or _new_trace(put.now_ms),
+        )
         put.outlets.put(tx, subscription.endpoint, outgoing, put.now_ms)
     else:
         message_id = put.prepared.publication.message_id
         send_by_http(tx, subscription, NOTIFICATION, message_id, put.body(), put.now_ms)
+
+
+def _new_trace(now_ms: int) -> str:
+    """AWS: an invocation always has a trace; without one a function's loop would not be known."""
+    root, parent = secrets.token_hex(12), secrets.token_hex(8)
+    return f"Root=1-{now_ms // 1000:08x}-{root};Parent={parent};Sampled=0"
 
 
 def send_by_http(

@@ -18,8 +18,8 @@ from lambent.services.sns.tokens import CONFIRMATION_MS, new_token
 from lambent.services.sns.topic import Topic
 from lambent.services.sns.topics import check_large_messages
 
-MAX_SUBSCRIPTIONS = 10_000
-"""POLICY: of one topic (AWS: 12,500,000); a message reaches them all in one transaction."""
+MAX_SUBSCRIPTIONS = 1_000
+"""POLICY: of one topic (AWS: 12,500,000); a message of 256 KiB reaches them all in one transaction."""
 _PENDING = "pending confirmation"
 
 

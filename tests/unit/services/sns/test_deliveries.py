@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lambent.testing.loop import on_loop
+from lambent.testing.loop import on_loop, turns
 
 DEAD = "arn:aws:sqs:us-east-1:000000000000:dead"
 REDRIVE = json.dumps({"deadLetterTargetArn": DEAD})
@@ -178,3 +178,27 @@ async def test_an_ended_subscription_is_delivered_no_more(open_world: Any) -> No
         await world.ask("Unsubscribe", SubscriptionArn=arn)
         await world.settled()
         assert await world.store.run(lambda tx: tx.list_queues("sns-http:", None, 10)) == []
+
+
+@on_loop
+async def test_an_endpoint_that_takes_nothing_is_asked_one_at_a_time(open_world: Any) -> None:
+    """After a batch of failures one message goes first; once it is taken the others go together."""
+    async with open_world() as world:
+        topic = await world.topic()
+        await world.http(topic)
+        at_once: list[int] = []
+        under_way = 0
+
+        async def post(destination: Any, headers: Any, body: bytes) -> int:
+            nonlocal under_way
+            under_way += 1
+            at_once.append(under_way)
+            await turns()
+            under_way -= 1
+            return 503 if len(at_once) <= 10 else 200
+
+        world.sns.deliveries._post = post
+        entries = [{"Id": f"e{n}", "Message": f"m{n}"} for n in range(10)]
+        await world.ask("PublishBatch", TopicArn=topic, PublishBatchRequestEntries=entries)
+        await world.settled()
+        assert at_once == [*range(1, 11), 1, *range(1, 10)]
