@@ -81,14 +81,15 @@ def _content_length(head: bytes) -> int:
 class Platform:
     """``lambent up`` on a free port, ended with the ``with`` block; on its own data or those given."""
 
-    def __init__(self, data_dir: Path | None = None) -> None:
+    def __init__(self, data_dir: Path | None = None, *options: str) -> None:
         self._given = data_dir
+        self._options = options
 
     def __enter__(self) -> Self:
         self.port = free_port()
         self.data_dir = str(self._given or tempfile.mkdtemp(prefix="lambent-bench-"))
         command = [str(Path(sys.executable).parent / "lambent"), "up"]
-        command += ["--port", str(self.port), "--data", self.data_dir]
+        command += ["--port", str(self.port), "--data", self.data_dir, *self._options]
         start_s = time.perf_counter()
         self.process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
