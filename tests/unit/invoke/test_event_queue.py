@@ -283,6 +283,44 @@ async def test_a_full_disk_refuses_and_serves(event_place: Any) -> None:
 
 
 @on_loop
+async def test_an_event_is_settled_when_the_store_can_again(
+    event_place: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its record and its deletion come together, later; it is not run again."""
+    place = event_place()
+    place.configure("f", on_success=DONE)
+    broken = iter([OSError("disk"), OSError("disk")])
+    put = place.outlet.put
+
+    def fail_twice(*message: Any) -> None:
+        error = next(broken, None)
+        if error is not None:
+            raise error
+        put(*message)
+
+    place.outlet.put = fail_twice
+    await place.accept("f", "r1")
+    await turns(50)
+    assert caplog.text.count("could not settle an event") == 2
+    assert (len(place.invoked), len(place.records()), await place.waiting("f")) == (1, 1, [])
+
+
+@on_loop
+@pytest.mark.parametrize(("service", "has_payloads"), [("sns", False), ("sqs", True)])
+async def test_a_large_record_loses_its_payloads_on_the_way_to_a_topic(
+    event_place: Any, service: str, has_payloads: bool
+) -> None:
+    """AWS: a topic takes 256 KB, so the record comes without them; a queue takes more."""
+    place = event_place()
+    place.configure("f", on_success=f"arn:aws:{service}:us-east-1:000000000000:x")
+    place.outlets.register("sns", place.outlet)
+    await place.accept("f", "r1", b'"' + b"a" * 200_000 + b'"')
+    (record,) = place.records()
+    assert ("requestPayload" in record, "responsePayload" in record) == (has_payloads,) * 2
+    assert record["responseContext"]["statusCode"] == 200
+
+
+@on_loop
 async def test_bad_events_are_refused(event_place: Any) -> None:
     """Too large, no JSON, or for a function that is not there: nothing is stored."""
     place = event_place("f")
