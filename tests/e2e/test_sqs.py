@@ -218,6 +218,27 @@ def test_the_endpoint_of_a_url_is_the_one_used(platform: Any, sqs: Any) -> None:
     sqs.delete_queue(QueueUrl=url)
 
 
+def test_a_function_sends_with_its_trace(
+    sqs: Any, queue: Callable[..., str], deploy: Callable[..., Any]
+) -> None:
+    """boto3 inside a function finds the queue, and its messages carry the invocation's trace."""
+    url = queue()
+    function = deploy(
+        """
+        import boto3
+        sqs = boto3.client("sqs")
+        def handler(event, context):
+            return sqs.send_message(QueueUrl=event, MessageBody="from inside")["MessageId"]
+        """,
+        Timeout=30,
+    )
+    sent = function(f"http://anything/000000000000/{name_of(url)}")
+    (message,) = sqs.receive_message(QueueUrl=url, MessageSystemAttributeNames=["All"])["Messages"]
+    assert message["MessageId"] == sent.payload
+    assert message["Attributes"]["AWSTraceHeader"].startswith("Root=")
+    assert message["Attributes"]["SenderId"].startswith("AROA")
+
+
 def test_a_killed_platform_loses_no_message(start_platform: Callable[..., Any]) -> None:
     """What was acknowledged is there; what was in flight still is; handles are good."""
     running = start_platform()

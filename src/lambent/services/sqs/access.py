@@ -33,10 +33,9 @@ def check_caller(queue: SqsQueue, caller: Caller, action: str) -> None:
     if owned and queue.settings.policy is None:
         return
     arn = caller.principal_arn or f"arn:aws:iam::{caller.account_id}:root"
-    context = {"aws:SourceAccount": caller.account_id}
     if not owned and action in OWNERS_ONLY:
         raise _denied(queue, arn, action)
-    check_principal(queue, Principal.aws(arn), arn, action, context, owned=owned)
+    check_principal(queue, Principal.aws(arn), arn, action, {}, owned=owned)
 
 
 def check_service(
@@ -47,6 +46,7 @@ def check_service(
     ``principal`` is a service (``sns.amazonaws.com``), which needs an allow, or the ARN of a role: of
     the queue's account it needs none.
     """
+    # AWS: only services tell for whom they act; a role is the caller itself.
     context = {"aws:SourceArn": source_arn, "aws:SourceAccount": source_account}
     if not principal.startswith("arn:"):
         check_principal(
@@ -56,7 +56,7 @@ def check_service(
     owned = principal.split(":", 5)[4] == queue.name.account_id
     if owned and queue.settings.policy is None:
         return
-    check_principal(queue, Principal.aws(principal), principal, action, context, owned=owned)
+    check_principal(queue, Principal.aws(principal), principal, action, {}, owned=owned)
 
 
 def check_principal(

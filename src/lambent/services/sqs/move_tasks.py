@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final
 
 from lambent.model.call import Call, Result
-from lambent.model.errors import ClientFault
+from lambent.model.errors import ClientFault, PlatformFault
 from lambent.services.sqs import faults
 from lambent.services.sqs.moves import (
     CANCELLING,
@@ -36,6 +36,8 @@ MAX_RATE: Final = 500
 MAX_RESULTS: Final = 10
 MAX_ACTIVE: Final = 100
 """Source: "Quotas related to message move tasks" of the developer guide."""
+_AGAIN_S: Final = 5.0
+"""POLICY: how long a task rests when the store cannot serve it."""
 _SLICE: Final = 100
 """POLICY: messages a transaction moves when no rate is set: others get their turn between."""
 
@@ -142,7 +144,11 @@ async def _run(sqs: SqsService, task: MoveTask) -> None:
     while now is not None and now.active and not sqs.stopping:
         source = sqs.find_arn(task.source_arn)
         retention_ms = source.settings.retention_s * 1000 if source is not None else 0
-        now = await sqs.run(partial(_step, task.key, size, retention_ms, sqs.clock))
+        try:
+            now = await sqs.run(partial(_step, task.key, size, retention_ms, sqs.clock))
+        except PlatformFault:  # the disk is full, say: the task is not over
+            await _pause(sqs, _AGAIN_S)
+            continue
         await _pause(sqs, size / task.rate if task.rate is not None else 0.0)
 
 

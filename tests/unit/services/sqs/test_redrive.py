@@ -239,6 +239,21 @@ async def test_a_task_goes_on_after_a_restart(sqs: FakeSqs) -> None:
 
 
 @on_loop
+async def test_a_task_outlasts_a_full_disk(sqs: FakeSqs) -> None:
+    """It tries again, and ends when there is room."""
+    url, _ = await with_dead_letters(sqs, 2)
+    await sqs("StartMessageMoveTask", SourceArn=queue_arn("dead"))
+    sqs.store.full = True
+    await turns()
+    sqs.store.full = False
+    assert (await task_of(sqs))["Status"] == "RUNNING"
+    sqs.clock.advance(5)
+    await turns()
+    assert (await task_of(sqs))["Status"] == "COMPLETED"
+    assert len(await sqs.bodies(url)) == 2
+
+
+@on_loop
 async def test_a_task_fails_when_its_destination_is_gone(sqs: FakeSqs) -> None:
     """The reason is AWS's; the messages are still there."""
     url, dead = await with_dead_letters(sqs, 2)
