@@ -112,12 +112,12 @@ def soak(lives: int) -> bool:
     # Filling 128 MB takes seconds at the 7% of a CPU that go with them: here it is about what is left.
     with Platform(None, "--no-cpu-limit") as platform:
         names = [f"soak{n}" for n in range(WORKERS)]
-        platform.create("first", HANDLER, 128, timeout_s=1)
+        platform.create("first", HANDLER, 128, timeout_s=3)
         platform.connection.call(invoke_bytes("first", b'{"end": "none"}'))
         before = settle(platform, ["first"])
         resident_mb = platform.resident_bytes() / 1e6
         for name in names:
-            platform.create(name, HANDLER, 128, timeout_s=1)
+            platform.create(name, HANDLER, 128, timeout_s=3)
         start_s = time.perf_counter()
         threads = [
             threading.Thread(target=live, args=(platform, name, lives // WORKERS, seed, wrong))
