@@ -1,6 +1,7 @@
 """What SQS refuses: with its code and text, never with a failure of ours."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,7 @@ from lambent.model.http import HttpRequest
 from lambent.services.sqs.registry import OPERATIONS
 from lambent.testing.loop import on_loop
 from lambent.testing.sqs import FakeSqs, queue_arn
-from lambent.wire import codec
+from lambent.wire import codec, router
 from lambent.wire.catalogue import operation_names
 from lambent.wire.json_values import dump_json
 
@@ -324,6 +325,46 @@ def test_no_input_is_our_failure(operation: str, parameters: dict[str, Any], que
             codec.encode_result(call, result)
         except AwsError as error:
             status = codec.encode_error(None, error, "id").status
+        assert status < 500 or status == 501
+
+    run()
+
+
+FIELDS = st.sampled_from(
+    ["QueueUrl", "QueueName", "Attribute.1.Name", "Attribute.1.Value", "Attribute", "Tag.1.Key",
+     "Tag.1.Value", "AttributeName.1", "AttributeName.x", "MessageBody", "ReceiptHandle", "Label",
+     "MessageAttribute.1.Name", "MessageAttribute.1.Value.DataType", "MaxNumberOfMessages",
+     "MessageAttribute.1.Value.BinaryValue", "MessageAttribute.1.Value.StringValue", "MaxResults",
+     "SendMessageBatchRequestEntry.1.Id", "SendMessageBatchRequestEntry.1.MessageBody",
+     "DeleteMessageBatchRequestEntry.2.ReceiptHandle", "ActionName.1", "AWSAccountId.1", "TagKey.1"]
+)  # fmt: skip
+TEXTS = st.text(max_size=20) | st.sampled_from([URL, "q", "1", "DelaySeconds", "String", "e30="])
+
+
+@settings(deadline=None)
+@given(
+    operation=st.sampled_from(sorted(OPERATIONS)),
+    fields=st.dictionaries(FIELDS, TEXTS, max_size=8),
+)
+def test_no_form_is_our_failure(operation: str, fields: dict[str, str]) -> None:
+    """The same of forms, posted to the queue's URL."""
+
+    @on_loop
+    async def run() -> None:
+        sqs = FakeSqs()
+        await sqs.queue()
+        form = {"Version": "2012-11-05", "Action": operation, **fields}
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        body = urlencode(form, errors="replace").encode()
+        request = HttpRequest("POST", "/000000000000/q", "", headers, body)
+        target = router.identify(request)
+        status = 200
+        try:
+            call = codec.decode(request, "id", target)
+            result = await OPERATIONS[operation](sqs.service, call)
+            codec.encode_result(target, result, "id")
+        except AwsError as error:
+            status = codec.encode_error(target, error, "id").status
         assert status < 500 or status == 501
 
     run()

@@ -4,6 +4,8 @@ import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lambent.model.call import Caller
 from lambent.testing.loop import on_loop
@@ -40,6 +42,35 @@ async def test_queues_are_listed_by_name_in_pages(sqs: FakeSqs) -> None:
     assert await sqs("ListQueues", QueueNamePrefix="x") == {}
     for bad in ({"MaxResults": 0}, {"MaxResults": 1001}, {"NextToken": "é"}, {"NextToken": "_"}):
         assert (await sqs.refused("ListQueues", bad)).code == "InvalidParameterValue"
+
+
+@settings(deadline=None)
+@given(
+    names=st.sets(st.text("ab-_1", min_size=1, max_size=4), max_size=12),
+    prefix=st.text("ab", max_size=2),
+    size=st.integers(1, 5),
+)
+def test_pages_are_the_whole_in_order(names: set[str], prefix: str, size: int) -> None:
+    """However long a page is, each queue is on one page, and a token leads on as long as there is more."""
+
+    @on_loop
+    async def run() -> None:
+        sqs = FakeSqs()
+        for name in names:
+            await sqs.queue(name)
+        found: list[str] = []
+        asked: dict[str, Any] = {"QueueNamePrefix": prefix, "MaxResults": size}
+        while True:
+            page = await sqs("ListQueues", **asked)
+            found += page.get("QueueUrls", [])
+            if "NextToken" not in page:
+                break
+            assert len(page["QueueUrls"]) == size
+            asked["NextToken"] = page["NextToken"]
+        wanted = sorted(name for name in names if name.startswith(prefix))
+        assert [url.rpartition("/")[2] for url in found] == wanted
+
+    run()
 
 
 @on_loop
