@@ -20,6 +20,8 @@ class Caller:
     principal_arn: str | None = None
     endpoint: str = "http://127.0.0.1:4566"
     trace_header: str | None = None
+    inside: bool = False
+    """Whether a function asks, from its environment: told of services whose operations are awaited."""
 
 
 @dataclass(frozen=True, slots=True)

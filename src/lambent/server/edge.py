@@ -65,6 +65,9 @@ class Edge:
 
     def handle(self, exchange: Exchange) -> None:
         """One request on the platform's own port."""
+        self._route(exchange, inside=False)
+
+    def _route(self, exchange: Exchange, *, inside: bool) -> None:
         if FUNCTION_URL in exchange.headers.get(b"host", b"") and self._function_urls is not None:
             self._spawn(exchange, self._function_urls.serve(exchange))
         elif exchange.too_large:
@@ -76,7 +79,7 @@ class Edge:
         elif exchange.target.startswith(CERTIFICATE) and self._certificates is not None:
             self._spawn(exchange, self._certificates.serve(exchange))
         else:
-            self._operate(exchange)
+            self._operate(exchange, inside)
 
     def handle_inside(self, exchange: Exchange) -> None:
         """One request of a function: the AWS API, and none of the platform's own endpoints."""
@@ -85,7 +88,7 @@ class Edge:
                 403, [("content-type", "text/plain")], b"Not from inside a function.\n"
             )
         else:
-            self.handle(exchange)
+            self._route(exchange, inside=True)
 
     def _spawn(self, exchange: Exchange, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work)
@@ -100,7 +103,7 @@ class Edge:
             _log.error("a request failed inside the platform", exc_info=error)
             _respond(exchange, _internal_error(None, str(uuid.uuid4())))
 
-    def _operate(self, exchange: Exchange) -> None:
+    def _operate(self, exchange: Exchange, inside: bool) -> None:
         request_id = str(uuid.uuid4())
         if self._waiting >= MAX_WAITING:
             busy = PlatformFault(
@@ -110,7 +113,7 @@ class Edge:
             return
         request = to_request(exchange)
         if router.named_service(request) in self._operations.awaited_services:
-            self._await(exchange, request, request_id)
+            self._await(exchange, request, request_id, inside)
             return
         self._waiting += 1
         # Lambda is the one REST service with dated paths; its operations share the control thread.
@@ -119,13 +122,15 @@ class Edge:
         loop = asyncio.get_running_loop()
         threads.submit(self._serve, loop, exchange, request, request_id, is_control)
 
-    def _await(self, exchange: Exchange, request: HttpRequest, request_id: str) -> None:
+    def _await(
+        self, exchange: Exchange, request: HttpRequest, request_id: str, inside: bool
+    ) -> None:
         """Runs an operation as a coroutine, until the client leaves: a long poll must not outlive it."""
         if len(request.body) > MAX_AWAITED_BYTES:
             error = _too_long(MAX_AWAITED_BYTES)
             _respond(exchange, codec.encode_error(router.guess(request), error, request_id))
             return
-        work = self._serve_awaited(exchange, request, request_id)
+        work = self._serve_awaited(exchange, request, request_id, inside)
         task = self._spawn(exchange, work)
 
         def leave() -> None:
@@ -134,13 +139,14 @@ class Edge:
         exchange.on_disconnect = leave
 
     async def _serve_awaited(
-        self, exchange: Exchange, request: HttpRequest, request_id: str
+        self, exchange: Exchange, request: HttpRequest, request_id: str, inside: bool
     ) -> None:
         target = None
         try:
             target = router.identify(request)
             call = codec.decode(request, request_id, target)
-            call = replace(call, caller=refine(call.caller, self._look_up))
+            caller = replace(refine(call.caller, self._look_up), inside=inside)
+            call = replace(call, caller=caller)
             result = await self._operations.find_awaited(call)(call)
             answer = codec.encode_result(target, result, request_id)
         except AwsError as error:

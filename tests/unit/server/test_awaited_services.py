@@ -11,6 +11,7 @@ from lambent.http1.server import HttpServer
 from lambent.model.call import Call, Result
 from lambent.model.errors import ClientFault
 from lambent.server import edge as edges
+from lambent.testing.ask import ask
 from lambent.testing.loop import on_loop
 from lambent.testing.transport import FakeTransport
 
@@ -32,6 +33,19 @@ async def test_an_awaited_operation_runs_on_the_loop(place: Any) -> None:
     place.awaited["GetQueueUrl"] = _answer
     answer = await place.ask("POST", "/", BODY, headers=JSON)
     assert json.loads(answer.body) == {"QueueUrl": "True"}
+
+
+@on_loop
+async def test_an_operation_knows_whether_a_function_asks(place: Any) -> None:
+    """What comes from an environment says so, and nothing else can."""
+
+    async def tell(_: Any, call: Call) -> Result:
+        return Result({"QueueUrl": str(call.caller.inside)})
+
+    place.awaited["GetQueueUrl"] = tell
+    for handle, inside in ((place.edge.handle, "False"), (place.edge.handle_inside, "True")):
+        answer = await ask(handle, "POST", "/", BODY, headers=JSON)
+        assert json.loads(answer.body) == {"QueueUrl": inside}
 
 
 @on_loop

@@ -211,7 +211,11 @@ class Deliveries:
     ) -> Outcome:
         headers = request_headers(subscription, policy, message)
         try:
-            destination = parse_destination(subscription.protocol, subscription.endpoint)
+            destination = parse_destination(
+                subscription.protocol,
+                subscription.endpoint,
+                public_only=subscription.from_function,
+            )
             async with self._connections:
                 status = await self._post(destination, headers, message.body)
         except DeliveryFailure as error:

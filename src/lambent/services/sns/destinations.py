@@ -4,7 +4,9 @@ Users choose the addresses, so the platform must not be talked into calling what
 gets before its owner confirmed is one message of fixed form; its answers go to nobody.
 
 1. The platform's own endpoints, ``/_lambent/``, are never called, on whatever host and port, however spelt.
-2. Link-local addresses (the metadata services of clouds are there), multicast and ``0.0.0.0`` are never called.
+2. Link-local addresses and the metadata services of clouds elsewhere, multicast and ``0.0.0.0`` are never
+   called. For subscriptions that a function asked for only public addresses are: its own network does not
+   reach this machine either.
 3. The address is checked after the name was resolved, and that address is the one connected to.
 4. Redirects are not followed.
 
@@ -23,6 +25,8 @@ MAX_URL_CHARS = 2_048
 """POLICY."""
 _URL = re.compile(r"[\x21-\x7e]+")
 _INTERNAL = "/_lambent"
+_METADATA = {ipaddress.ip_address("168.63.129.16"), ipaddress.ip_address("100.100.100.200")}
+"""Those of Azure and Alibaba Cloud; the others' are link-local."""
 _PORTS = {"http": 80, "https": 443}
 
 
@@ -35,6 +39,7 @@ class Destination:
     port: int
     target: str
     user_info: str | None
+    public_only: bool = False
 
     @property
     def host_header(self) -> str:
@@ -43,8 +48,11 @@ class Destination:
         return host if self.port == _PORTS[self.scheme] else f"{host}:{self.port}"
 
 
-def parse_destination(protocol: str, url: str) -> Destination:
-    """Raises ``InvalidParameter`` for what is no URL of the protocol, or one that is never called."""
+def parse_destination(protocol: str, url: str, *, public_only: bool = False) -> Destination:
+    """Where a URL leads.
+
+    Raises ``InvalidParameter`` for what is no URL of the protocol, or one that is never called.
+    """
     if not url.startswith(f"{protocol}://"):
         raise faults.invalid("Endpoint must match the specified protocol")
     if len(url) > MAX_URL_CHARS or not _URL.fullmatch(url):
@@ -59,7 +67,8 @@ def parse_destination(protocol: str, url: str) -> Destination:
     if is_internal(parts.path):
         raise faults.invalid("Endpoint Reason: the platform's own endpoints cannot be subscribed")
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Destination(protocol, host, port or _PORTS[protocol], target, _user_info(parts))
+    port = port or _PORTS[protocol]
+    return Destination(protocol, host, port, target, _user_info(parts), public_only)
 
 
 def is_internal(path: str) -> bool:
@@ -80,7 +89,7 @@ def is_address(host: str) -> bool:
     return True
 
 
-def may_call(address: str) -> bool:
+def may_call(address: str, *, public_only: bool = False) -> bool:
     """Whether an address, as resolved, may be connected to."""
     try:
         parsed = ipaddress.ip_address(address.partition("%")[0])
@@ -88,7 +97,9 @@ def may_call(address: str) -> bool:
         return False
     if isinstance(parsed, ipaddress.IPv6Address) and parsed.ipv4_mapped is not None:
         parsed = parsed.ipv4_mapped
-    return not (parsed.is_link_local or parsed.is_multicast or parsed.is_unspecified)
+    if parsed in _METADATA or parsed.is_link_local or parsed.is_multicast or parsed.is_unspecified:
+        return False
+    return parsed.is_global or not public_only
 
 
 def _user_info(parts: SplitResult) -> str | None:

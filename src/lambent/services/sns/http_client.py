@@ -106,7 +106,8 @@ class HttpClient:
                 self._resolvers, lambda: socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
             )
             addresses = [str(entry[4][0]) for entry in found]
-        if not addresses or not all(map(may_call, addresses)):
+        public_only = destination.public_only
+        if not addresses or not all(may_call(one, public_only=public_only) for one in addresses):
             raise DeliveryFailure(f"{host} is an address that is not called", permanent=True)
         return addresses[0]
 

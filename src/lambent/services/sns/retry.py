@@ -64,7 +64,8 @@ class RetryPolicy:
         if self.backoff_retries == 1:
             return float(self.min_delay_s)
         curve = CURVES[self.curve]
-        return curve(step - 1, self.backoff_retries - 1, self.min_delay_s, self.max_delay_s)
+        delay_s = curve(step - 1, self.backoff_retries - 1, self.min_delay_s, self.max_delay_s)
+        return min(float(self.max_delay_s), delay_s)  # rounding
 
     def problem(self) -> str | None:
         """Why AWS would not take it. The bounds are AWS's; the words are the best known."""

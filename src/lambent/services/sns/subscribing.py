@@ -146,6 +146,7 @@ def _new(topic: Topic, caller: Caller, protocol: str, endpoint: str | None) -> S
         state=State.CONFIRMED if own else State.PENDING,
         principal=sender_arn(caller),
         authenticated=own,
+        from_function=caller.inside,
     )
 
 

@@ -49,6 +49,8 @@ class Subscription:
 
     Only a signed request of its owner or the topic's ends it then, and no link in a message.
     """
+    from_function: bool = False
+    """Whether a function asked for it, whose network is not this machine's: public addresses only."""
     pattern: Pattern | None = field(init=False, repr=False, compare=False)
     delivery_policy: DeliveryPolicy = field(init=False, repr=False, compare=False)
     dead_letter_arn: str | None = field(init=False, repr=False, compare=False)
@@ -89,7 +91,7 @@ class Subscription:
     def to_document(self) -> str:
         """The record."""
         names = ("topic_arn", "protocol", "endpoint", "owner", "state", "principal", "token")
-        more = ("expires_ms", "authenticated")
+        more = ("expires_ms", "authenticated", "from_function")
         kept = {name: getattr(self, name) for name in (*names, *more)}
         return json.dumps({**kept, "attributes": dict(self.attributes)})
 

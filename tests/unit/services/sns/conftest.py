@@ -112,6 +112,7 @@ class World:
         account: str = ACCOUNT,
         signed: bool = True,
         trace_header: str | None = None,
+        inside: bool = False,
         **parameters: Any,
     ) -> Any:
         """An operation's output, checked against botocore's model."""
@@ -121,6 +122,7 @@ class World:
             "request",
             access_key_id="AKIA" if signed else None,
             trace_header=trace_header,
+            inside=inside,
         )
         result = await OPERATIONS[operation](self.sns, Call("sns", operation, parameters, caller))
         output = {key: value for key, value in result.output.items() if value is not None}

@@ -112,9 +112,16 @@ async def test_addresses_that_are_not_called(client: HttpClient) -> None:
         with pytest.raises(DeliveryFailure, match="not called") as failure:
             await client(parse_destination("http", f"http://{host}/"), {}, b"")
         assert failure.value.permanent
-    assert may_call("127.0.0.1")
-    assert may_call("10.1.2.3")
     assert not may_call("no address")
+    assert not may_call("168.63.129.16")
+
+
+def test_functions_do_not_reach_this_machine_by_a_subscription() -> None:
+    """For them only public addresses are called; for others loopback and private ones too."""
+    for address in ("127.0.0.1", "10.1.2.3", "192.168.0.1", "::1", "fd00::1", "::ffff:10.0.0.1"):
+        assert may_call(address)
+        assert not may_call(address, public_only=True)
+    assert may_call("8.8.8.8", public_only=True)
 
 
 @pytest.mark.parametrize(

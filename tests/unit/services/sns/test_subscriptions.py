@@ -250,3 +250,25 @@ async def test_passwords_are_not_shown(open_world: Any) -> None:
         await world.ask("Publish", TopicArn=topic, Message="m")
         await world.settled()
         assert world.endpoints.requests[-1].destination.user_info == "user:secret"
+
+
+@on_loop
+async def test_what_a_function_subscribes_reaches_public_addresses_only(open_world: Any) -> None:
+    """Its subscription says so, to every delivery and after a restart; a person's does not."""
+    async with open_world() as world:
+        topic = await world.topic()
+        for inside, url in ((True, f"{URL}/a"), (False, f"{URL}/b")):
+            await world.ask(
+                "Subscribe", TopicArn=topic, Protocol="http", Endpoint=url, inside=inside
+            )
+        await world.settled()
+        asked = {
+            one.destination.target: one.destination.public_only for one in world.endpoints.requests
+        }
+        assert asked == {"/in/a": True, "/in/b": False}
+        store = world.store
+    async with open_world(store) as again:
+        kept = {
+            one.endpoint: one.from_function for one in again.sns.directory.subscriptions.values()
+        }
+        assert kept == {f"{URL}/a": True, f"{URL}/b": False}
