@@ -62,6 +62,8 @@ from lambent.services.sqs.service import SqsService
 from lambent.services.sts.credentials import CredentialMint
 from lambent.services.sts.service import StsService, user_id
 from lambent.settings import Settings
+from lambent.sources.hosting import HostedSources
+from lambent.sources.in_process_api import InProcessApi
 from lambent.store.code import CodeStore
 from lambent.store.concurrency import list_reservations
 from lambent.store.database import Database
@@ -130,6 +132,8 @@ class Platform:
         self.sqs: SqsService
         self.sns: SnsService
         self.events: EventQueue
+        self.frontend: Frontend
+        self.api: InProcessApi
         self.outlets = Outlets()
         self.metrics = Metrics()
 
@@ -176,11 +180,13 @@ class Platform:
         stack.callback(edge.close)
         await platform.events.open()
         stack.push_async_callback(platform.events.close)
+        await control.sources.start(control.plane, control.thread, platform.frontend, platform.api)
         server = HttpServer(edge.handle, MAX_REQUEST_BYTES)
         bounds = Bounds(max_held_bytes=_MAX_HELD_BYTES, max_connections=_MAX_CONNECTIONS)
         await server.listen(listener, bounds=bounds)
         stack.push_async_callback(server.stop, 2.0)
         stack.push_async_callback(sqs_upkeep.stop, platform.sqs)
+        stack.push_async_callback(control.sources.close)
         return platform
 
     def _make_edge(self, control: "_Control", logs: LogsService, mint: CredentialMint) -> Edge:
@@ -190,6 +196,7 @@ class Platform:
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(control.thread, reset_control, control.plane)
             control.directory.clear()
+            await control.sources.clear()
             self.placement.retire(lambda _: False)
             await self.queues.clear()
             await self.sqs.reset()
@@ -202,14 +209,17 @@ class Platform:
             reset if self.settings.allow_reset else None,
             lambda sha256: _read(code.zip_path(sha256)),
             self.metrics.prometheus,
+            control.sources.report,
         )
         owners = {"lambda": control.plane, "logs": logs, "sts": StsService()}
         awaited = {"sns": self.sns, "sqs": self.sqs}
+        hosted = {service: (registry, awaited[service]) for service, registry in AWAITED.items()}
+        self.api = InProcessApi(hosted)
         operations = Operations(
             {service: (registry, owners[service]) for service, registry in REGISTRIES.items()},
-            {service: (registry, awaited[service]) for service, registry in AWAITED.items()},
+            hosted,
         )
-        frontend = Frontend(
+        self.frontend = frontend = Frontend(
             control.directory,
             control.changes.counting,
             self.placement,
@@ -316,6 +326,7 @@ class _Control:
     directory: Directory
     changes: "_Changes"
     thread: ThreadPoolExecutor
+    sources: HostedSources
 
     @classmethod
     async def open(
@@ -340,6 +351,7 @@ class _Control:
 
         directory = Directory(database, code, runtime_build)
         changes = _Changes(directory, Counting(settings.max_concurrency), database, loop)
+        sources = HostedSources(loop)
         plane = ControlPlane(
             database,
             code,
@@ -350,11 +362,12 @@ class _Control:
             runtime_notice=lambda runtime: choose_interpreter(runtime, interpreters).notice,
             runtime_build=runtime_build,
             provisioned_status=changes.provisioned_status,
+            sources=sources,
         )
         await loop.run_in_executor(thread, lifecycle.recover, plane)
         changes.reserve_all()
         await preloading
-        return cls(plane, directory, changes, thread)
+        return cls(plane, directory, changes, thread, sources)
 
 
 class _Changes:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
+from lambent.control.event_source_ports import EventSources, NoEventSources
 from lambent.model import limits
 from lambent.model.function import FunctionVersion
 from lambent.model.provisioned import ProvisionedStatus
@@ -53,6 +54,8 @@ class ControlPlane:
     """The build of a runtime on this host, 64 hex digits; None where none can be told."""
     provisioned_status: Callable[[str], ProvisionedStatus] = lambda _: _NOTHING_YET
     """How far the provisioned concurrency of a qualified ARN is, asked of the invocation path."""
+    sources: EventSources = field(default_factory=NoEventSources)
+    """Those who poll event sources."""
 
     def timestamp(self) -> str:
         """Now, as Lambda writes it: ``2026-01-31T12:00:00.000+0000``."""

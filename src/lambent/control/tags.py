@@ -1,4 +1,4 @@
-"""Tags of functions and code signing configurations.
+"""Tags of functions, code signing configurations and event source mappings.
 
 Source: https://docs.aws.amazon.com/lambda/latest/dg/configuration-tags.html
 """
@@ -13,8 +13,9 @@ from lambent.model import limits
 from lambent.model.call import Call, Result
 from lambent.model.code_signing import config_id_in
 from lambent.model.errors import ClientFault, invalid_parameter, not_found
+from lambent.model.event_source_mapping import mapping_arn
 from lambent.model.function_name import FunctionName, parse_function_name
-from lambent.store import code_signing, functions, tags
+from lambent.store import code_signing, event_source_mappings, functions, tags
 
 _FUNCTION_ARN = re.compile(r"arn:aws[a-zA-Z-]*:lambda:[^:]+:\d{12}:function:.+")
 
@@ -66,11 +67,21 @@ def _resource(cx: sqlite3.Connection, call: Call, *, touches: bool = False) -> s
         if config_id is None or code_signing.get_config(cx, *place, config_id) is None:
             raise not_found(f"The resource you requested does not exist: {resource}")
         return resource
+    if ":event-source-mapping:" in resource:
+        return _mapping_arn(cx, call, resource)
     function = _function(call, resource)
     latest = latest_of(cx, function)
     if touches:  # AWS: tags are part of what RevisionId stands for
         functions.put_version(cx, touched(latest))
     return function.function_arn
+
+
+def _mapping_arn(cx: sqlite3.Connection, call: Call, resource: str) -> str:
+    mapping = event_source_mappings.get_mapping(cx, resource.rpartition(":")[2])
+    place = (call.caller.account_id, call.caller.region)
+    if mapping is None or (mapping.account_id, mapping.region) != place:
+        raise not_found(f"The resource you requested does not exist: {resource}")
+    return mapping_arn(mapping)
 
 
 def _function(call: Call, resource: str) -> FunctionName:

@@ -45,6 +45,15 @@ class Frontend:
         target = self._directory.resolve(account_id, region, function_name, qualifier)
         return target.primary.version
 
+    def room(self, account_id: str, region: str, function_name: str, qualifier: str | None) -> int:
+        """Invocations that could start now. Raises what an invocation would raise, but for throttles."""
+        target = self._directory.resolve(account_id, region, function_name, qualifier)
+        name = target.primary.function_name
+        room, _ = self._counting.room(account_id, region, name)
+        if room == 0 and self._provisioned.spec_for(target.invoked_arn, target.primary) is not None:
+            return 1
+        return room
+
     async def invoke(
         self,
         account_id: str,

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Any
 
 
 class MappingState(StrEnum):
@@ -79,4 +80,10 @@ class EventSourceMapping:
     state_transition_reason: str
     last_modified_s: float
     last_processing_result: str
-    document: Mapping[str, object]
+    document: Mapping[str, Any]
+
+
+def mapping_arn(mapping: EventSourceMapping) -> str:
+    """``EventSourceMappingArn``: what tags hang on."""
+    place = f"{mapping.region}:{mapping.account_id}"
+    return f"arn:aws:lambda:{place}:event-source-mapping:{mapping.uuid}"

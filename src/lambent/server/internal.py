@@ -9,7 +9,10 @@ from typing import Any
 from lambent.http1.exchange import Exchange
 from lambent.server.fidelity import fidelity
 
-_KNOWN = "GET /_lambent/health, GET /_lambent/fidelity, GET /_lambent/metrics, POST /_lambent/reset"
+_KNOWN = (
+    "GET /_lambent/health, GET /_lambent/fidelity, GET /_lambent/metrics, GET /_lambent/sources, "
+    "POST /_lambent/reset"
+)
 _PROMETHEUS = "text/plain; version=0.0.4; charset=utf-8"
 _CODE = re.compile(rb"/_lambent/code/([0-9a-f]{64})")
 
@@ -17,7 +20,8 @@ _CODE = re.compile(rb"/_lambent/code/([0-9a-f]{64})")
 class Internal:
     """``health()`` gives the document; ``reset()`` empties everything, None where it is not allowed;
 
-    ``read_code(sha256)`` gives a zip's bytes, or None; ``metrics()`` the text of a scrape.
+    ``read_code(sha256)`` gives a zip's bytes, or None; ``metrics()`` the text of a scrape; ``sources()`` how
+    each event source mapping fares.
     """
 
     def __init__(
@@ -26,11 +30,13 @@ class Internal:
         reset: Callable[[], Awaitable[None]] | None,
         read_code: Callable[[str], bytes | None],
         metrics: Callable[[], str] = lambda: "",
+        sources: Callable[[], Awaitable[list[dict[str, Any]]]] | None = None,
     ) -> None:
         self._health = health
         self._reset = reset
         self._read_code = read_code
         self._metrics = metrics
+        self._sources = sources
 
     async def serve(self, exchange: Exchange) -> None:
         """Answers one request."""
@@ -46,6 +52,9 @@ class Internal:
             _send(exchange, 200, await loop.run_in_executor(None, fidelity))
         elif path == b"/_lambent/metrics" and exchange.method in (b"GET", b"HEAD"):
             exchange.respond(200, [("content-type", _PROMETHEUS)], self._metrics().encode())
+        elif path == b"/_lambent/sources" and exchange.method in (b"GET", b"HEAD"):
+            found = [] if self._sources is None else await self._sources()
+            _send(exchange, 200, {"sources": found})
         elif path == b"/_lambent/reset" and exchange.method == b"POST":
             await self._serve_reset(exchange)
         else:

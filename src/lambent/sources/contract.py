@@ -3,8 +3,8 @@
 Flow: a source (one file per kind: ``sqs.py``, ``kinesis.py``, ``dynamodb.py``, …) fetches records through the
 AWS API; ``filter`` drops what no pattern matches; ``batch`` makes batches (pure); a worker – one for
 queues, one for streams – invokes, and ``failures`` (pure) decides what becomes of a batch: done, retried,
-bisected, given up. Each poller reports to ``registry``, which moves the mapping's state and starts and
-stops pollers.
+bisected, given up. ``kinds`` says which source has which poller. ``registry`` starts and stops pollers, and
+moves the mapping's state when that is done.
 
 1. A poller waits by long polls and timers; idle mappings cost nothing but those.
 2. Nothing is given up before the mapping says so; nothing is retried beyond what it says.
@@ -13,11 +13,17 @@ stops pollers.
 4. A poller that cannot poll says why in ``LastProcessingResult``, and backs off.
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lambent.model.event_source_mapping import EventSourceMapping
 from lambent.model.invocation import InvocationResult
+
+OK = "OK"
+NO_RECORDS = "No records processed"
+CALL_FAILED = "PROBLEM: Function call failed"
+"""``LastProcessingResult`` in AWS's words. Source: examples of Get- and UpdateEventSourceMapping."""
 
 
 class AwsApi(Protocol):
@@ -45,12 +51,17 @@ class Functions(Protocol):
         """Invokes and waits. Raises AwsError: throttled (429), gone (404), or the platform's own fault."""
         ...
 
+    def room(self, function_arn: str) -> int:
+        """Executions of the function that could start now, so that nothing is fetched in vain.
+
+        Raises AwsError where it could not run at all.
+        """
+        ...
+
 
 class Reports(Protocol):
     """Where a poller says how it fares; called on the loop, cheap."""
 
-    def started(self, mapping: EventSourceMapping) -> None: ...
-    def stopped(self, mapping: EventSourceMapping) -> None: ...
     def processed(self, mapping: EventSourceMapping, last_processing_result: str) -> None:
         """``OK``, ``No records processed``, or ``PROBLEM: …`` in AWS's words."""
         ...
@@ -64,6 +75,30 @@ class Poller(Protocol):
         """Takes no more records; what is being handled may end until the deadline. Leaks nothing."""
         ...
 
-    def describe(self) -> Mapping[str, Any]:
-        """For ``lambent sources``: lag, in flight, last result, batches retried and given up."""
+    async def describe(self) -> Mapping[str, Any]:
+        """For ``lambent sources``: ``lag``, ``in_flight``, ``concurrency``, ``invoked``, ``retried``,
+
+        ``given_up`` (batches) as numbers; a lag that cannot be told is None.
+        """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a poller works with."""
+
+    api: AwsApi
+    functions: Functions
+    reports: Reports
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of source: how a mapping of it is polled, and what a source says of itself."""
+
+    make_poller: Callable[[EventSourceMapping, Parts], Poller]
+    describe: Callable[[AwsApi, str, str, str], Awaitable[Mapping[str, Any]]]
+    """Of (api, source ARN, account, region): the facts that validation needs; AwsError when it is not
+
+    there or may not be read. Of a queue: ``VisibilityTimeout`` (seconds).
+    """

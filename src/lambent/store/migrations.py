@@ -4,6 +4,7 @@ A step that has shipped is never changed; a new need is a new step.
 """
 
 from lambent.store.schema_of_events import SCHEMA_OF_EVENTS
+from lambent.store.schema_of_mappings import SCHEMA_OF_MAPPINGS
 from lambent.store.schema_of_provisioned import SCHEMA_OF_PROVISIONED
 from lambent.store.schema_of_scale import SCHEMA_OF_SCALE
 from lambent.store.schema_of_settings import SCHEMA_OF_SETTINGS
@@ -86,4 +87,5 @@ MIGRATIONS: tuple[str, ...] = (
     SCHEMA_OF_SETTINGS,
     SCHEMA_OF_EVENTS,
     SCHEMA_OF_PROVISIONED,
+    SCHEMA_OF_MAPPINGS,
 )

@@ -1,0 +1,14 @@
+"""Which source has which poller, by the service in the source's ARN: what is not here is refused."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from lambent.sources.contract import Kind
+from lambent.sources.sqs import describe_queue, make_poller
+
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "sqs": Kind(make_poller, describe_queue),
+    }
+)
