@@ -114,13 +114,24 @@ class EventQueue:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._unsubscribe: Callable[[], None] = lambda: None
         self._closing = False
+        self._recovering = False
 
     async def open(self) -> None:
-        """Finds what was accepted before and begins: events that were in flight are taken up again."""
+        """Finds what was accepted before and begins: events that were in flight are taken up again.
+
+        Nothing is taken before every queue was gone through: what is in flight then is of this platform.
+        """
+        self._recovering = True
         self._unsubscribe = self._store.subscribe(self._on_arrival)
+        await self._recover()
+        self._recovering = False
+        for backlog in tuple(self._backlogs.values()):
+            self._advance(backlog)
+
+    async def _recover(self) -> None:
         after: str | None = None
         while True:
-            keys, last = await self._store.run(partial(_recover, after=after))
+            keys, last = await self._store.run(partial(_release, after=after))
             for queue_id, key, has_messages in keys:
                 self._queues[queue_id] = key
                 if has_messages:
@@ -170,7 +181,8 @@ class EventQueue:
 
     async def _store_event(self, backlog: _Backlog, message: NewMessage) -> None:
         key, now_ms = queue_key(*backlog.function), self._clock.now_ms()
-        takes = not (self._closing or backlog.is_receiving) and self._room(backlog) > 0
+        resting = self._closing or self._recovering
+        takes = not (resting or backlog.is_receiving) and self._room(backlog) > 0
 
         def work(tx: Transaction) -> tuple[int, list[Message]]:
             queue_id = open_queue(tx, key).queue_id
@@ -234,7 +246,7 @@ class EventQueue:
 
     def _advance(self, backlog: _Backlog) -> None:
         """Takes events, if there may be any and there is room; at most one receive a function at a time."""
-        if self._closing or backlog.is_receiving or not backlog.may_wait:
+        if self._closing or self._recovering or backlog.is_receiving or not backlog.may_wait:
             return
         room = self._room(backlog)
         if room > 0:
@@ -349,7 +361,7 @@ class EventQueue:
             _log.error("work on asynchronous events failed", exc_info=error)
 
 
-def _recover(tx: Transaction, after: str | None) -> tuple[list[tuple[int, str, bool]], str | None]:
+def _release(tx: Transaction, after: str | None) -> tuple[list[tuple[int, str, bool]], str | None]:
     """A page of functions' queues (id, key, whether anything is in it), and where the next one starts."""
     queues = tx.list_queues(QUEUE_PREFIX, after, _PAGE)
     found = []

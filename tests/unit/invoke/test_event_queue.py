@@ -223,6 +223,29 @@ async def test_every_queue_is_found_at_the_start(event_place: Any) -> None:
     assert place.clock.next_at() is None
 
 
+@on_loop
+async def test_nothing_runs_before_every_queue_was_gone_through(event_place: Any) -> None:
+    """An event accepted on the way is not mistaken for one of the platform before: it runs once."""
+    names = [f"f{n:04}" for n in range(600)]
+    place = event_place(*names)
+    for name in names:
+        await place.preload(name, 1)
+    run = place.store.run
+
+    async def run_and_accept(work: Any) -> Any:
+        answer = await run(work)
+        if place.store.run is not run:
+            place.store.run = run
+            assert place.invoked == []
+            await place.accept(names[-1], "late")
+        return answer
+
+    place.store.run = run_and_accept
+    await place.events.open()
+    await turns(50)
+    assert Counter(name for name, _ in place.invoked) == Counter([*names, names[-1]])
+
+
 # Functions and qualifiers that go
 
 
