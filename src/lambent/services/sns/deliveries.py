@@ -1,9 +1,8 @@
 """The pump of HTTP(S) deliveries: from each subscription's engine queue to its endpoint.
 
-1. One task per subscription that has something to deliver, none for the others: one dead endpoint delays
-   nobody else's messages. A task takes a few messages, delivers them at once, and settles all in one
-   transaction. Where none of them was taken it goes on with one at a time, so that dead endpoints do not
-   hold the connections that there are.
+1. One task per subscription that has something to deliver: one dead endpoint delays nobody else. A task
+   takes a few messages, delivers them at once, and settles all in one transaction. Where none was taken it
+   goes on with one at a time, so that dead endpoints do not hold all connections.
 2. A message leaves its queue when the endpoint answered 2xx, or for the dead-letter queue, in the same
    transaction; a crash in between delivers it again (at least once).
 3. AWS: 5xx, 429 and no answer are tried again as the delivery policy says; everything else is permanent.

@@ -1,8 +1,7 @@
 """From a topic to its subscriptions, in one transaction. What is decided is decided before it.
 
-``prepare`` filters, and signs where somebody gets an envelope: it blocks for about a millisecond, so it
-runs on a thread. ``deliver`` is the transaction's part: each matching subscription gets its message, or
-its dead-letter queue does, or nobody, and that one's fate is no other's.
+``prepare`` filters, and signs where somebody gets an envelope: it blocks, so it runs on a thread. ``deliver``
+is the transaction's part: each matching subscription gets its message, or its dead-letter queue does, or nobody.
 """
 
 import json
