@@ -48,10 +48,21 @@ class Place:
 
     def __init__(self, platform: Any, zip_of: Any, poll: Any) -> None:
         self.platform = platform
-        self.client = platform.client("lambda")
-        self.logs = platform.client("logs")
+        self._clients: list[Any] = []
+        self.client = self.client_of("lambda")
+        self.logs = self.client_of("logs")
         self._zip_of = zip_of
         self._poll = poll
+
+    def client_of(self, service: str) -> Any:
+        """A client that is closed with this place."""
+        self._clients.append(self.platform.client(service))
+        return self._clients[-1]
+
+    def close(self) -> None:
+        """Closes every client."""
+        for client in self._clients:
+            client.close()
 
     def deploy(self, source: str, **settings: Any) -> str:
         """A new function's name."""
@@ -108,15 +119,19 @@ class Place:
 
 
 @pytest.fixture
-def place(platform: Any, zip_of: Any, poll: Any) -> Place:
+def place(platform: Any, zip_of: Any, poll: Any) -> Iterator[Place]:
     """The session's platform, at AWS's pace."""
-    return Place(platform, zip_of, poll)
+    made = Place(platform, zip_of, poll)
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def fast_place(fast: Any, zip_of: Any, poll: Any) -> Place:
+def fast_place(fast: Any, zip_of: Any, poll: Any) -> Iterator[Place]:
     """The one that runs faster."""
-    return Place(fast, zip_of, poll)
+    made = Place(fast, zip_of, poll)
+    yield made
+    made.close()
 
 
 def test_an_event_runs_after_it_was_accepted(place: Place) -> None:
@@ -146,7 +161,7 @@ def test_what_cannot_be_accepted_is_refused_at_once(place: Place) -> None:
         assert refused.value.response["Error"]["Code"] == code
     limit = b'"' + b"a" * (1024 * 1024 - 2) + b'"'
     answer = place.client.invoke(FunctionName=name, InvocationType="Event", Payload=limit)
-    assert answer["StatusCode"] == 202
+    assert (answer["StatusCode"], answer["Payload"].read()) == (202, b"")
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -236,7 +251,7 @@ def test_accepted_events_survive_kills(
     Records are put where the event is deleted, in one commit: so two of one event would be two ends of it.
     """
     place = Place(start_platform(tmp_path / "data"), zip_of, poll)
-    place.platform.client("sqs").create_queue(QueueName="done")
+    place.client_of("sqs").create_queue(QueueName="done")
     name = place.deploy(RECORDER)
     place.client.put_function_event_invoke_config(
         FunctionName=name,
@@ -248,8 +263,9 @@ def test_accepted_events_survive_kills(
         sent += [place.send(name, event) for event in events]
         os.kill(place.platform.pid, signal.SIGKILL)
         place.platform.process.wait()
+        place.close()
         place = Place(start_platform(tmp_path / "data"), zip_of, poll)
-    sqs = place.platform.client("sqs")
+    sqs = place.client_of("sqs")
     url = sqs.get_queue_url(QueueName="done")["QueueUrl"]
     ended: Counter[str] = Counter()
 
@@ -262,6 +278,7 @@ def test_accepted_events_survive_kills(
         return not set(sent) - set(ended)
 
     poll(drain, 60, "every accepted event to end")
+    place.close()
     assert ended == dict.fromkeys(sent, 1)
 
 
@@ -279,7 +296,7 @@ def test_a_deleted_functions_events_are_gone(place: Place) -> None:
 def test_dead_letters_and_destinations_are_delivered_together(fast_place: Place) -> None:
     """A queue for the raw event and one for its record: each gets one message, with AWS's attributes."""
     place = fast_place
-    sqs = place.platform.client("sqs")
+    sqs = place.client_of("sqs")
     made = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("dead", "failed")}
     arns = {name: f"arn:aws:sqs:us-east-1:000000000000:{name}" for name in made}
     name = place.deploy(RECORDER, DeadLetterConfig={"TargetArn": arns["dead"]})
