@@ -1,6 +1,7 @@
 """SNS with boto3: fan-out to queues and functions, filters, FIFO, batches, dead letters, bad input."""
 
 import json
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -264,3 +265,21 @@ def test_a_function_that_publishes_to_itself_is_stopped(
     _subscribe(sns, topic, seen, RawMessageDelivery="true")
     sns.publish(TopicArn=topic, Message="again")
     assert len(seen.receive(30, wait_s=8)) == 17  # the first one, and one of each of 16 invocations
+
+
+def test_a_reset_forgets_topics(start_platform: Callable[..., Any]) -> None:
+    """After it nothing is listed, and the names are free."""
+    platform = start_platform()
+    sns = platform.client("sns")
+    fifo = {"FifoTopic": "true", "ContentBasedDeduplication": "true"}
+    for _ in range(2):
+        topic = sns.create_topic(Name="t.fifo", Attributes=fifo)["TopicArn"]
+        answer = sns.publish(TopicArn=topic, Message="m", MessageGroupId="g")
+        assert answer["SequenceNumber"]
+        sns.subscribe(
+            TopicArn=topic, Protocol="sqs", Endpoint="arn:aws:sqs:us-east-1:000000000000:q"
+        )
+        request = urllib.request.Request(f"{platform.url}/_lambent/reset", method="POST")
+        with urllib.request.urlopen(request, timeout=10) as done:
+            assert done.status == 200
+        assert sns.list_topics()["Topics"] == sns.list_subscriptions()["Subscriptions"] == []
