@@ -14,9 +14,8 @@ Contract:
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
 
 from lambent.model.errors import AwsError
 from lambent.model.event_source_mapping import EventSourceMapping
@@ -24,7 +23,9 @@ from lambent.sources.backoff import Backoff
 from lambent.sources.batch import Packer, choose_trace, make_event
 from lambent.sources.contract import CALL_FAILED, OK, Functions, Reports
 from lambent.sources.failures import reported_failures, split_failed
+from lambent.sources.queue_contract import Counters, QueueMessage, QueueSettings, QueueSource
 from lambent.sources.scaling import Scaling
+from lambent.sources.tasks import end_tasks, log_failure
 
 LONG_POLL_S: Final = 20
 MAX_RECEIVE: Final = 10
@@ -38,59 +39,6 @@ _NO_POLL_S: Final = 0.5
 _SAFETY_S: Final = 1.0
 """Before the visibility timeout: a batch is not begun that could not even start in time."""
 _log = logging.getLogger("lambent.sources")
-
-
-@dataclass(frozen=True, slots=True)
-class QueueMessage:
-    """A received message: ``record`` is its JSON in the event. ``received_s`` is on the loop's clock."""
-
-    message_id: str
-    receipt_handle: str
-    group_id: str | None
-    record: bytes
-    trace: str | None
-    received_s: float
-
-
-class QueueSource(Protocol):
-    """A queue, as the worker sees it. Everything raises AwsError."""
-
-    async def receive(
-        self, limit: int, wait_s: int
-    ) -> tuple[list[QueueMessage], list[QueueMessage]]:
-        """Messages for the function, and those that match no filter."""
-        ...
-
-    async def delete(self, messages: Sequence[QueueMessage]) -> None: ...
-    async def release(self, messages: Sequence[QueueMessage]) -> None:
-        """Makes them visible at once."""
-        ...
-
-    async def visibility_timeout_s(self) -> float: ...
-    async def lag(self) -> int | None:
-        """Messages that wait."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class QueueSettings:
-    """What a mapping says of its batches."""
-
-    function_arn: str
-    batch_size: int
-    window_s: float
-    fifo: bool
-    reports_failures: bool
-    max_concurrency: int | None
-
-
-@dataclass(slots=True)
-class Counters:
-    """Batches since the worker was started."""
-
-    invoked: int = 0
-    retried: int = 0
-    given_up: int = 0
 
 
 class QueueWorker:
@@ -110,6 +58,7 @@ class QueueWorker:
         self._report: Callable[[str], None] = lambda result: reports.processed(mapping, result)
         self._packer: Packer[QueueMessage] = Packer(settings.batch_size)
         self._ready: deque[list[QueueMessage]] = deque()
+        self._running_groups: set[str | None] = set()
         self._invocations: set[asyncio.Task[None]] = set()
         self._receives: dict[asyncio.Task[None], int] = {}
         self._changed = asyncio.Event()
@@ -137,13 +86,13 @@ class QueueWorker:
         self._changed.set()
         for timer in filter(None, (self._window, self._recheck)):
             timer.cancel()
-        await _end(self._receives, _STOPPING_RECEIVE_S)
+        await end_tasks(self._receives, _STOPPING_RECEIVE_S)
         if self._pump is not None:
-            await _end([self._pump], 0)
+            await end_tasks([self._pump], 0)
         left = [*self._packer.take(), *(message for batch in self._ready for message in batch)]
         self._ready.clear()
         await self._give_back(left)
-        await _end(self._invocations, deadline_s)
+        await end_tasks(self._invocations, deadline_s)
 
     async def describe(self) -> Mapping[str, Any]:
         """See the protocol."""
@@ -165,8 +114,8 @@ class QueueWorker:
     async def _run(self) -> None:
         while not self._stopping:
             self._changed.clear()
-            while self._ready and len(self._invocations) < self._scaling.limit:
-                self._spawn_invocation(self._ready.popleft())
+            while (batch := self._next_ready()) is not None:
+                self._spawn_invocation(batch)
             self._scaling.grow(self._now_s(), backlog=self._backlog or bool(self._ready))
             for limit in self._wanted_receives():
                 task = asyncio.get_running_loop().create_task(self._receive(limit))
@@ -174,14 +123,25 @@ class QueueWorker:
                 task.add_done_callback(self._received)
             await self._changed.wait()
 
+    def _next_ready(self) -> list[QueueMessage] | None:
+        """The batch that may run now; of a group one at a time."""
+        if len(self._invocations) >= self._scaling.limit:
+            return None
+        for index, batch in enumerate(self._ready):
+            if not self._settings.fifo or batch[0].group_id not in self._running_groups:
+                del self._ready[index]
+                return batch
+        return None
+
     def _wanted_receives(self) -> list[int]:
         """How many messages each new ReceiveMessage asks for."""
         most = _MAX_RECEIVES if self._backlog else 1
-        if self._ready or self._held or len(self._receives) >= most:
+        if self._held or len(self._receives) >= most:
             return []
         room = self._room()
         waiting = self._packer.waiting
-        slots = min(self._scaling.limit - len(self._invocations), room) - bool(waiting)
+        slots = min(self._scaling.limit - len(self._invocations), room)
+        slots -= len(self._ready) + bool(waiting)
         size = self._settings.batch_size
         messages = slots * size + (size - waiting if waiting else 0)
         messages -= sum(self._receives.values())
@@ -241,7 +201,7 @@ class QueueWorker:
     def _received(self, task: "asyncio.Task[None]") -> None:
         del self._receives[task]
         self._changed.set()
-        _log_failure(task)
+        log_failure(task)
 
     def _add(self, messages: Sequence[QueueMessage]) -> None:
         """To the open batch; without a window it is closed at once."""
@@ -279,22 +239,26 @@ class QueueWorker:
     # Invoking
 
     def _spawn_invocation(self, batch: list[QueueMessage]) -> None:
+        if self._settings.fifo:
+            self._running_groups.add(batch[0].group_id)
         task = asyncio.get_running_loop().create_task(self._handle(batch))
         self._invocations.add(task)
-        task.add_done_callback(self._handled)
+        task.add_done_callback(lambda task: self._handled(task, batch))
 
-    def _handled(self, task: "asyncio.Task[None]") -> None:
+    def _handled(self, task: "asyncio.Task[None]", batch: list[QueueMessage]) -> None:
         self._invocations.discard(task)
+        self._running_groups.discard(batch[0].group_id)
         self._changed.set()
-        _log_failure(task)
+        log_failure(task)
 
     async def _handle(self, batch: list[QueueMessage]) -> None:
         try:
             answer = await self._invoke(batch)
         except AwsError as error:  # nothing ran, and trying again would not help
-            self._failed(problem(error))
+            self._failed(batch, problem(error))
             return
         if answer is None:
+            self._stop_group(batch)
             return
         self.counters.invoked += 1
         payload, function_error = answer
@@ -304,15 +268,24 @@ class QueueWorker:
         elif self._settings.reports_failures:
             failed = reported_failures(payload, {message.message_id for message in batch})
         if failed is None:
-            self._failed(CALL_FAILED)
+            self._failed(batch, CALL_FAILED)
             return
         done, left = split_failed(batch, failed, ordered=self._settings.fifo)
         await self._delete(done)
-        self.counters.retried += bool(left)
+        if left:
+            self.counters.retried += 1
+            self._stop_group(batch)
         self._report(OK)
 
-    def _failed(self, result: str) -> None:
+    def _stop_group(self, batch: list[QueueMessage]) -> None:
+        """What was received with a failed batch of its group comes again with it, behind it."""
+        if self._settings.fifo:
+            group_id = batch[0].group_id
+            self._ready = deque(each for each in self._ready if each[0].group_id != group_id)
+
+    def _failed(self, batch: list[QueueMessage], result: str) -> None:
         """The whole batch is left to the visibility timeout."""
+        self._stop_group(batch)
         self.counters.retried += 1
         self._scaling.failed()
         self._report(result)
@@ -398,24 +371,3 @@ def problem(error: AwsError) -> str:
 def _passes_by(error: AwsError) -> bool:
     """Whether the same invocation may go well a moment later: throttled, being updated, our own fault."""
     return error.status in {409, 429} or error.status >= 500
-
-
-async def _end(
-    tasks: Collection["asyncio.Task[None]"],
-    deadline_s: float,
-) -> None:
-    """Waits for tasks until the deadline, then calls off what is left."""
-    left = list(tasks)
-    if not left:
-        return
-    _, pending = await asyncio.wait(left, timeout=deadline_s)
-    for task in pending:
-        task.cancel()
-    if pending:
-        await asyncio.wait(pending)
-
-
-def _log_failure(task: "asyncio.Task[None]") -> None:
-    error = None if task.cancelled() else task.exception()
-    if error is not None:
-        _log.error("an event source's task failed", exc_info=error)

@@ -7,13 +7,13 @@
 """
 
 import asyncio
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lambent.model.event_source_mapping import EventSourceMapping, MappingEvent, MappingState
 from lambent.sources.contract import AwsApi, Functions, Kind, Parts, Poller
+from lambent.sources.tasks import log_failure
 
 _RESULT_EVERY_S: Final = 1.0
 _STOP_DEADLINE_S: Final = 900.0
@@ -26,7 +26,6 @@ _RUNNING: Final = frozenset(
         MappingState.UPDATING,
     }
 )
-_log = logging.getLogger("lambent.sources")
 
 Settle = Callable[[EventSourceMapping, MappingEvent], Awaitable[None]]
 """Moves a mapping's state in the records, if it is still as given."""
@@ -111,7 +110,7 @@ class Registry:
         seat.said.append(mapping)
         if seat.task is None:
             seat.task = asyncio.get_running_loop().create_task(self._carry_out(seat))
-            seat.task.add_done_callback(_log_failure)
+            seat.task.add_done_callback(log_failure)
 
     def processed(self, mapping: EventSourceMapping, last_processing_result: str) -> None:
         """See :class:`~lambent.sources.contract.Reports`."""
@@ -167,7 +166,7 @@ class Registry:
 
     def _written(self, task: "asyncio.Task[None]") -> None:
         self._writes.discard(task)
-        _log_failure(task)
+        log_failure(task)
 
 
 async def _describe(seat: _Seat) -> dict[str, Any]:
@@ -185,9 +184,3 @@ async def _describe(seat: _Seat) -> dict[str, Any]:
     if seat.poller is not None:
         shown |= await seat.poller.describe()
     return shown
-
-
-def _log_failure(task: "asyncio.Task[None]") -> None:
-    error = None if task.cancelled() else task.exception()
-    if error is not None:
-        _log.error("an event source mapping could not be carried out", exc_info=error)

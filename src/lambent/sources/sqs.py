@@ -15,7 +15,8 @@ from lambent.model.event_source_mapping import EventSourceMapping
 from lambent.patterns import records
 from lambent.sources.contract import AwsApi, Parts, Poller
 from lambent.sources.filter import filter_of
-from lambent.sources.queue_worker import QueueMessage, QueueSettings, QueueWorker
+from lambent.sources.queue_contract import QueueMessage, QueueSettings
+from lambent.sources.queue_worker import QueueWorker
 
 _PER_CALL: Final = 10
 """AWS: entries of one batch call."""

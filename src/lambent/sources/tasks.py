@@ -1,0 +1,29 @@
+"""Ends tasks by a deadline, and says what went wrong in them."""
+
+import asyncio
+import logging
+from collections.abc import Collection
+
+_log = logging.getLogger("lambent.sources")
+
+
+async def end_tasks(
+    tasks: Collection["asyncio.Task[None]"],
+    deadline_s: float,
+) -> None:
+    """Waits for tasks until the deadline, then calls off what is left."""
+    left = list(tasks)
+    if not left:
+        return
+    _, pending = await asyncio.wait(left, timeout=deadline_s)
+    for task in pending:
+        task.cancel()
+    if pending:
+        await asyncio.wait(pending)
+
+
+def log_failure(task: "asyncio.Task[None]") -> None:
+    """For ``add_done_callback``: what went wrong in a task nobody waits for is logged."""
+    error = None if task.cancelled() else task.exception()
+    if error is not None:
+        _log.error("an event source's task failed", exc_info=error)
