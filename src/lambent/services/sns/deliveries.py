@@ -135,8 +135,8 @@ class Deliveries:
         return bool(self._tasks)
 
     def _on_arrival(self, queue_ids: frozenset[int]) -> None:
-        for queue_id in queue_ids & self._watched.keys():
-            self._wake(queue_id)
+        for queue_id in queue_ids:
+            self._wake_watched(queue_id)
 
     def _wake(self, queue_id: int) -> None:
         if queue_id in self._tasks:
@@ -151,7 +151,13 @@ class Deliveries:
         if self._tasks.get(queue_id) is task:
             del self._tasks[queue_id]
         if not task.cancelled() and task.exception() is not None:
-            _log.error("the deliveries of a subscription ended", exc_info=task.exception())
+            _log.error("deliveries of a subscription failed and wait", exc_info=task.exception())
+            if queue_id in self._watched:
+                asyncio.get_running_loop().call_later(_TROUBLE_S, self._wake_watched, queue_id)
+
+    def _wake_watched(self, queue_id: int) -> None:
+        if queue_id in self._watched:
+            self._wake(queue_id)
 
     async def _run(self, queue_id: int, woken: asyncio.Event) -> None:
         """Delivers until the queue is empty. Between the last look and the end nothing is awaited."""

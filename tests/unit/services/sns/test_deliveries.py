@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from lambent.testing.loop import on_loop, turns
+from lambent.services.sns import deliveries
+from lambent.testing.loop import on_loop, turns, until
 
 DEAD = "arn:aws:sqs:us-east-1:000000000000:dead"
 REDRIVE = json.dumps({"deadLetterTargetArn": DEAD})
@@ -202,3 +203,27 @@ async def test_an_endpoint_that_takes_nothing_is_asked_one_at_a_time(open_world:
         await world.ask("PublishBatch", TopicArn=topic, PublishBatchRequestEntries=entries)
         await world.settled()
         assert at_once == [*range(1, 11), 1, *range(1, 10)]
+
+
+@on_loop
+async def test_a_store_that_fails_ends_no_deliveries(
+    open_world: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What could not be settled is tried again a little later: a message in hand is not forgotten."""
+    monkeypatch.setattr(deliveries, "_TROUBLE_S", 0.01)
+    async with open_world() as world:
+        topic = await world.topic()
+        await world.http(topic)
+        run, failures = world.store.run, 2
+
+        async def failing(work: Any) -> Any:
+            nonlocal failures
+            if failures and "receive" in work.__qualname__:
+                failures -= 1
+                raise OSError("the disk is gone")
+            return await run(work)
+
+        world.sns.deliveries._store.run = failing
+        await world.ask("Publish", TopicArn=topic, Message="m")
+        await until(lambda: bool(world.endpoints.requests))
+        assert failures == 0
