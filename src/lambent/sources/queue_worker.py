@@ -65,6 +65,7 @@ class QueueWorker:
         self._backlog = False
         self._stopping = False
         self._held = 0
+        self._beginning = 0  # invocations that are not counted as running yet
         self._window: asyncio.TimerHandle | None = None
         self._recheck: asyncio.TimerHandle | None = None
         self._no_room = Backoff(0.05, 1.0)
@@ -140,7 +141,7 @@ class QueueWorker:
             return []
         room = self._room()
         waiting = self._packer.waiting
-        slots = min(self._scaling.limit - len(self._invocations), room)
+        slots = min(self._scaling.limit - len(self._invocations), room - self._beginning)
         slots -= len(self._ready) + bool(waiting)
         size = self._settings.batch_size
         messages = slots * size + (size - waiting if waiting else 0)
@@ -241,6 +242,7 @@ class QueueWorker:
     def _spawn_invocation(self, batch: list[QueueMessage]) -> None:
         if self._settings.fifo:
             self._running_groups.add(batch[0].group_id)
+        self._beginning += 1
         task = asyncio.get_running_loop().create_task(self._handle(batch))
         self._invocations.add(task)
         task.add_done_callback(lambda task: self._handled(task, batch))
@@ -292,6 +294,7 @@ class QueueWorker:
 
     async def _invoke(self, batch: list[QueueMessage]) -> tuple[bytes, str | None] | None:
         """The function's answer and error; None when there was no room for it in time."""
+        self._beginning -= 1
         payload = make_event(batch)
         trace = choose_trace(message.trace for message in batch)
         backoff, until_s = Backoff(0.1, 5.0), None

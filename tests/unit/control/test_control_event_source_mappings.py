@@ -26,7 +26,7 @@ CREATE, GET = "CreateEventSourceMapping", "GetEventSourceMapping"
 UPDATE, DELETE = "UpdateEventSourceMapping", "DeleteEventSourceMapping"
 LIST = "ListEventSourceMappings"
 INVALID, NOT_YET = "InvalidParameterValueException", "NotImplementedException"
-LATEST: Mapping[str, Any] = {"EventSourceArn": STREAM, "StartingPosition": "LATEST"}
+LATEST: dict[str, Any] = {"EventSourceArn": STREAM, "StartingPosition": "LATEST"}
 
 
 @dataclass
