@@ -8,10 +8,21 @@ MAX_HEAD_BYTES = 64 * 1024
 """POLICY: request line and headers together; Lambda's client context (3,583 bytes) fits many times."""
 
 
+REQUEST_DEADLINE_S = 60.0
+"""POLICY: from a request's first byte to its last."""
+
+
 class Bounds:
     """Shared by the connections of one listener; lives on the loop's thread. None: unbounded."""
 
-    __slots__ = ("connections", "held_bytes", "max_connections", "max_head_bytes", "max_held_bytes")
+    __slots__ = (
+        "connections",
+        "held_bytes",
+        "max_connections",
+        "max_head_bytes",
+        "max_held_bytes",
+        "request_deadline_s",
+    )
 
     def __init__(
         self,
@@ -19,10 +30,12 @@ class Bounds:
         max_head_bytes: int = MAX_HEAD_BYTES,
         max_held_bytes: int | None = None,
         max_connections: int | None = None,
+        request_deadline_s: float = REQUEST_DEADLINE_S,
     ) -> None:
         self.max_head_bytes = max_head_bytes
         self.max_held_bytes = max_held_bytes
         self.max_connections = max_connections
+        self.request_deadline_s = request_deadline_s
         self.held_bytes = 0
         self.connections = 0
 

@@ -75,7 +75,10 @@ class Exchange:
         self.respond_raw(status, "".join(lines).encode("latin-1", "replace"), body)
 
     def respond_raw(self, status: int, head: bytes, body: bytes) -> None:
-        """Answers with ready header lines (each ending in CRLF)."""
+        """Answers with ready header lines (each ending in CRLF); where pieces were sent already, cuts them off."""
+        if self._begun:
+            self.cut()
+            return
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.finish(self, status, head, body)

@@ -23,9 +23,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import cast
 
-from lambent.http1.bounds import Bounds
+from lambent.http1.bounds import REQUEST_DEADLINE_S, Bounds
 from lambent.http1.exchange import STATUS_LINES, Exchange, status_line
-from lambent.http1.reader import REQUEST_DEADLINE_S, RequestReader, Streams
+from lambent.http1.reader import RequestReader, Streams
 
 IDLE_DEADLINE_S = 600.0
 """POLICY: a kept-alive connection without a request."""

@@ -9,8 +9,6 @@ import httptools
 from lambent.http1.bounds import Bounds
 from lambent.http1.exchange import Answering, Exchange
 
-REQUEST_DEADLINE_S = 60.0
-"""POLICY: from a request's first byte to its last."""
 _MAX_DISCARDED_BYTES = 1 << 30
 """POLICY: nobody sends more by mistake; such a body is refused before it comes."""
 _OFFER = (b"connection", b"expect", b"http2-settings", b"upgrade")
@@ -74,7 +72,7 @@ class RequestReader:
 
     def is_overdue(self, now_s: float) -> bool:
         """Whether half a request has been there for too long."""
-        return self.reading and now_s - self._started_s > REQUEST_DEADLINE_S
+        return self.reading and now_s - self._started_s > self._bounds.request_deadline_s
 
     def feed(self, data: bytes) -> None:
         """Feeds the parser; anything it cannot take ends the connection with 400."""
@@ -88,12 +86,12 @@ class RequestReader:
         except httptools.HttpParserError as error:
             self.fail(400, f"This is not an HTTP/1.1 request: {error}".encode())
         else:
+            if headers is self._headers and body_bytes == self._body_bytes:
+                # The parser holds on to an unfinished header without telling of it.
+                self._stuck_bytes += len(data)
+                if self._stuck_bytes > self._bounds.max_head_bytes:
+                    self.fail(431, b"The request's headers are too large.")
             if self._started_s:
-                if headers is self._headers and body_bytes == self._body_bytes:
-                    # The parser holds on to an unfinished header without telling of it.
-                    self._stuck_bytes += len(data)
-                    if self._stuck_bytes > self._bounds.max_head_bytes:
-                        self.fail(431, b"The request's headers are too large.")
                 discarded = self._body_bytes > self._max_body_bytes
                 self._hold(0 if discarded else self.held_bytes + len(data))
 
@@ -170,12 +168,12 @@ class RequestReader:
 
     def on_body(self, body: bytes) -> None:
         """A piece of the body."""
+        self._body_bytes += len(body)
+        self._stuck_bytes = 0
         if self._streamed is not None:
             if self._streamed.on_body is not None:
                 self._streamed.on_body(body)
             return
-        self._body_bytes += len(body)
-        self._stuck_bytes = 0
         if self._body_bytes > self._max_body_bytes:
             self._body.clear()
             if not self._discard_oversize:
@@ -223,6 +221,11 @@ class RequestReader:
         self._started_s = 0.0
         self._body.clear()
         self.give_back()
+        if self._streamed is not None:
+            # Its handler has the half of it already: it hears that there will be no other half.
+            self._streamed = None
+            self._receiver.abort()
+            return
         self._receiver.refuse(status, message)
 
     def give_back(self) -> None:
