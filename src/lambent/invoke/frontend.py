@@ -13,7 +13,7 @@ from lambent.invoke.ports import Directory
 from lambent.invoke.provisioned import Provisioned
 from lambent.invoke.routing import choose_version
 from lambent.model.errors import ClientFault
-from lambent.model.invocation import Invocation, InvocationResult
+from lambent.model.invocation import Invocation, InvocationResult, ResponseSink
 from lambent.observe.metrics import Metrics
 
 MAX_SYNC_PAYLOAD_BYTES = 6 * 1024 * 1024
@@ -65,8 +65,11 @@ class Frontend:
         request_id: str | None = None,
         client_context: str | None = None,
         trace_id: str | None = None,
+        sink: ResponseSink | None = None,
     ) -> InvocationResult:
         """Runs the function on ``payload`` (JSON bytes, passed through untouched) and waits.
+
+        What a runtime streams goes to ``sink`` as it comes, if there is one; the result has no payload then.
 
         A ``trace_id`` is given its lineage on the way. Raises ClientFault (nothing ran; also for a function that
         keeps invoking itself) or PlatformFault; a failing function is a result.
@@ -90,6 +93,7 @@ class Frontend:
             client_context,
             None,
             trace_id,
+            sink,
         )
         has_own = provisioned is not None
         try:

@@ -1,8 +1,9 @@
 """An invocation, the environment it needs, and its result."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from lambent.model.event_invoke import DEFAULT_EVENT_INVOKE_CONFIG, EventInvokeConfig
 
@@ -58,6 +59,20 @@ class Target:
     """How asynchronous events sent to this qualifier are handled."""
 
 
+class ResponseSink(Protocol):
+    """Where a response goes piece by piece; lives on the loop's thread.
+
+    ``begin`` comes first, once, if at all; the end is the :class:`InvocationResult`, whose payload is empty then
+    unless it is an error's.
+    """
+
+    on_writable: Callable[[], None] | None
+    """Called once, after ``write`` said False, when more may come."""
+
+    def begin(self, content_type: str, executed_version: str) -> None: ...
+    def write(self, data: bytes) -> bool: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Invocation:
     """One event on its way to one version. Times are on the monotonic clock's seconds or Unix ms."""
@@ -70,6 +85,8 @@ class Invocation:
     """JSON text (already out of base64), as the Runtime API hands it over."""
     cognito_identity: str | None = None
     trace_id: str | None = None
+    sink: ResponseSink | None = None
+    """Given where the caller takes the response as it comes."""
 
 
 @dataclass(frozen=True, slots=True)

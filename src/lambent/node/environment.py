@@ -25,23 +25,31 @@ from lambent.node.lifecycle import Event, InvalidStateTransitionError, State, mo
 from lambent.node.outcomes import MAX_RESPONSE_BYTES, Failure
 from lambent.node.runtime_api import endpoints
 from lambent.node.sandbox.contract import ExitStatus, Sandbox
+from lambent.node.streamed_response import (
+    MAX_STREAMED_BYTES,
+    StreamedResponse,
+    error_in_trailers,
+    is_streaming,
+)
 from lambent.observe import report
 
 INIT_DEADLINE_S = 10.0
 """AWS: the Init phase is limited to 10 seconds. Source: "Lambda execution environment lifecycle"."""
 _LAST_WORDS_S = 0.5
-"""POLICY: a runtime that told its initialisation's error has this long to end by itself."""
+"""POLICY: a runtime that told its initialisation's error, or broke a response off, has this long to end by
+itself."""
 _MIB = 1024 * 1024
 _API_HEAD_BYTES = _MIB + MAX_HEAD_BYTES
 """The runtime client sends an exception's X-Ray cause, up to 1 MiB, in a header."""
 _API_HELD_BYTES = 2 * MAX_RESPONSE_BYTES
 _API_CONNECTIONS = 128
+_API_REQUEST_S = 1_000.0
+"""POLICY: past every timeout (900 s), which bounds a response that is long in coming."""
 _INSIDE_HELD_BYTES = 72 * _MIB
 """POLICY: the largest request, a function's code, once at a time."""
 _INSIDE_CONNECTIONS = 1024
 """AWS: as many file descriptors as a function may have. Source: "Lambda quotas"."""
 _PLATFORM_ERRORS = ("Runtime.", "Sandbox.", "Function.")
-_JSON_TYPE = "content-type: application/json\r\n"
 
 
 class Watcher(Protocol):
@@ -87,6 +95,7 @@ class Environment:
         self._answer: asyncio.Future[InvocationResult] | None = None
         self._started_s = 0.0
         self._waiting: Exchange | None = None
+        self._stream: StreamedResponse | None = None
         self._failure: Failure | None = None
         self._init_failure: Callable[[str], Failure] | None = None
         self._edge: HttpServer | None = None
@@ -95,7 +104,9 @@ class Environment:
         loop = asyncio.get_running_loop()
         self._loop = loop
         self._capture = Capture(sandbox.stdout_fd, sandbox.telemetry_fd, log.write, log.levels)
-        self._api = HttpServer(self._serve, MAX_RESPONSE_BYTES, discard_oversize=True)
+        self._api = HttpServer(
+            self._serve, MAX_RESPONSE_BYTES, discard_oversize=True, streams=self._takes_pieces
+        )
         limit_s = INIT_DEADLINE_S
         if self._is_retry:
             limit_s = spec.timeout_s - (time.monotonic() - born_s)
@@ -111,6 +122,7 @@ class Environment:
             max_head_bytes=_API_HEAD_BYTES,
             max_held_bytes=_API_HELD_BYTES,
             max_connections=_API_CONNECTIONS,
+            request_deadline_s=_API_REQUEST_S,
         )
         await self._api.listen(self._sandbox.runtime_api, bounds=api)
         if self._sandbox.endpoint is not None:
@@ -142,7 +154,7 @@ class Environment:
         now_ms = time.time_ns() // 1_000_000
         self._log.start(now_ms, invocation.request_id)
         self._deadline = self._loop.call_later(left_s, self._on_deadline)
-        head = _event_head(invocation, now_ms + int(left_s * 1000))
+        head = endpoints.event_head(invocation, now_ms + int(left_s * 1000))
         waiting.respond_raw(200, head, invocation.payload)
         self._sandbox.thaw()
         return self._answer
@@ -156,6 +168,9 @@ class Environment:
             # One that answered has its timeout still: else it could run on for ever, never asking again.
             self._deadline.cancel()
         invocation, answer = self._invocation, self._answer
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.abandon()
         self._invocation = self._answer = None
         self.past_request_id, self.request_id = self.request_id, None
         if invocation is None or answer is None:
@@ -170,7 +185,7 @@ class Environment:
             status=status,
             error_type=error_type,
             function_error=function_error,
-            produced_bytes=0 if function_error else len(payload),
+            produced_bytes=_produced_bytes(payload, function_error, stream),
             failure=self._failure,
         )
         self._log.end(time.time_ns() // 1_000_000, ending)
@@ -211,27 +226,89 @@ class Environment:
             self._init_ms = init_ms
 
     def on_response(self, exchange: Exchange) -> None:
-        """The function's result."""
+        """The function's result: whole, or its head where its body is to be handed on as it comes."""
+        if exchange.streamed:
+            self._begin_stream(exchange)
+            return
+        self._refuse_second_answer(Event.RESPONSE)
         self.state = move(self.state, Event.RESPONSE)
         if exchange.too_large:
-            failure = outcomes.response_too_large()
-            self._finish(failure.payload(), "Unhandled", failure.status, failure.error_type)
-            endpoints.refuse(exchange, 413, "RequestEntityTooLarge", failure.message)
+            self._refuse_oversized(exchange, outcomes.response_too_large())
         else:
+            self._respond(exchange)
+
+    def _respond(self, exchange: Exchange) -> None:
+        """The function's result is whole; a runtime that streams may add that it failed on the way."""
+        error = error_in_trailers(exchange.headers) if is_streaming(exchange.headers) else None
+        if error is None:
             self._finish(exchange.body, None, None, None)
-            endpoints.accept(exchange)
+        else:
+            self._finish_failed(*error)
+        endpoints.accept(exchange)
         self._watcher.on_responded(self)
+
+    def _refuse_oversized(self, exchange: Exchange, failure: Failure) -> None:
+        self._finish(failure.payload(), "Unhandled", failure.status, failure.error_type)
+        endpoints.refuse(exchange, 413, "RequestEntityTooLarge", failure.message)
+        self._watcher.on_responded(self)
+
+    # A response in pieces: the environment is INVOKING until the last one
+
+    def _takes_pieces(self, headers: dict[bytes, bytes]) -> bool:
+        """Only where the caller does: for any other a runtime that streams is read to the end, within 6 MB."""
+        invocation = self._invocation
+        return invocation is not None and invocation.sink is not None and is_streaming(headers)
+
+    def _begin_stream(self, exchange: Exchange) -> None:
+        self._refuse_second_answer(Event.RESPONSE)
+        invocation = self._invocation
+        if invocation is None or invocation.sink is None:
+            raise InvalidStateTransitionError(self.state, Event.RESPONSE)
+        self._stream = StreamedResponse(
+            exchange,
+            invocation.sink,
+            self.spec.version,
+            on_end=self._end_stream,
+            on_oversized=self._end_oversized_stream,
+            on_broken=partial(self._break_stream, invocation.request_id),
+        )
+
+    def _refuse_second_answer(self, event: Event) -> None:
+        """What was sent cannot be taken back; of a stream that broke off the error may still be told."""
+        if self._stream is not None and not (event is Event.ERROR and self._stream.broken):
+            raise InvalidStateTransitionError(self.state, event)
+
+    def _end_stream(self, exchange: Exchange) -> None:
+        self.state = move(self.state, Event.RESPONSE)
+        self._respond(exchange)
+
+    def _end_oversized_stream(self, exchange: Exchange) -> None:
+        self.state = move(self.state, Event.RESPONSE)
+        self._refuse_oversized(exchange, outcomes.response_too_large(MAX_STREAMED_BYTES))
+
+    def _break_stream(self, request_id: str) -> None:
+        """The runtime left in the middle: if it is ending, how it ended says more."""
+        self._loop.call_later(_LAST_WORDS_S, self._give_up_stream, request_id)
+
+    def _give_up_stream(self, request_id: str) -> None:
+        if self._invocation is not None and self._invocation.request_id == request_id:
+            self._failure = failure = outcomes.truncated(request_id)
+            self._finish(failure.payload(), "Unhandled", failure.status, failure.error_type)
+            self.stop()
 
     def on_error(self, exchange: Exchange, error_type: str) -> None:
         """The function raised, or its result could not be written as JSON."""
+        self._refuse_second_answer(Event.ERROR)
         self.state = move(self.state, Event.ERROR)
+        self._finish_failed(error_type, _error_payload(exchange, error_type))
+        endpoints.accept(exchange)
+        self._watcher.on_responded(self)
+
+    def _finish_failed(self, error_type: str, payload: bytes) -> None:
         # AWS: REPORT carries a status when the platform ended the invocation, not when the handler raised.
         platform_error = error_type if error_type.startswith(_PLATFORM_ERRORS) else None
         status = "error" if platform_error else None
-        payload = _error_payload(exchange, error_type)
         self._finish(payload, "Unhandled", status, platform_error)
-        endpoints.accept(exchange)
-        self._watcher.on_responded(self)
 
     def on_init_error(self, exchange: Exchange, error_type: str) -> None:
         """Initialisation failed: the handler cannot be loaded."""
@@ -348,20 +425,13 @@ def _error_payload(exchange: Exchange, error_type: str) -> bytes:
     return exchange.body
 
 
-def _event_head(invocation: Invocation, deadline_ms: int) -> bytes:
-    """The headers that come with an event."""
-    head = (
-        f"{_JSON_TYPE}Lambda-Runtime-Aws-Request-Id: {invocation.request_id}\r\n"
-        f"Lambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
-        f"Lambda-Runtime-Invoked-Function-Arn: {invocation.invoked_arn}\r\n"
-    )
-    if invocation.trace_id:
-        head += f"Lambda-Runtime-Trace-Id: {invocation.trace_id}\r\n"
-    if invocation.client_context:
-        head += f"Lambda-Runtime-Client-Context: {invocation.client_context}\r\n"
-    if invocation.cognito_identity:
-        head += f"Lambda-Runtime-Cognito-Identity: {invocation.cognito_identity}\r\n"
-    return head.encode("utf-8")
+def _produced_bytes(
+    payload: bytes, function_error: str | None, stream: StreamedResponse | None
+) -> int:
+    """What of the function's own it has answered."""
+    if stream is not None:
+        return stream.size_bytes
+    return 0 if function_error else len(payload)
 
 
 __all__ = ["Environment", "InvalidStateTransitionError", "Watcher"]

@@ -60,9 +60,14 @@ def timed_out(message: str, log_line: str) -> Failure:
     return Failure("Sandbox.Timedout", message, "timeout", log_line)
 
 
-def response_too_large() -> Failure:
-    """The function's answer is over the limit for a synchronous call."""
-    message = (
-        f"Response payload size exceeded maximum allowed payload size ({MAX_RESPONSE_BYTES} bytes)."
-    )
+def truncated(request_id: str) -> Failure:
+    """The runtime broke its response off. Source: the type from AWS's emulator, the text best known."""
+    error_type = "Runtime.TruncatedResponse"
+    message = f"RequestId: {request_id} Error: The response was truncated"
+    return Failure(error_type, message, log_line=f"{message}\n{error_type}\n")
+
+
+def response_too_large(max_bytes: int = MAX_RESPONSE_BYTES) -> Failure:
+    """The function's answer is over the limit for a synchronous call, or for a stream."""
+    message = f"Response payload size exceeded maximum allowed payload size ({max_bytes} bytes)."
     return Failure("Function.ResponseSizeTooLarge", message)

@@ -41,11 +41,18 @@ class RuntimeClient:
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None
     ) -> Reply:
         """Any request. Raises ConnectionError when the other side leaves."""
-        if self._writer is None:
-            self._reader, self._writer = await asyncio.open_connection(*self._address)
+        writer = await self._connect()
         lines = "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items())
         head = f"{method} {path} HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n"
-        self._writer.write(head.encode() + body)
+        writer.write(head.encode() + body)
+        return await self._reply()
+
+    async def _connect(self) -> asyncio.StreamWriter:
+        if self._writer is None:
+            self._reader, self._writer = await asyncio.open_connection(*self._address)
+        return self._writer
+
+    async def _reply(self) -> Reply:
         try:
             reply = await self._read_reply()
         except asyncio.IncompleteReadError as error:
@@ -68,6 +75,30 @@ class RuntimeClient:
     async def respond(self, request_id: str, body: bytes) -> Reply:
         """The function's result."""
         return await self.call("POST", f"{_ROOT}/invocation/{request_id}/response", body)
+
+    async def begin_stream(
+        self, request_id: str, content_type: str = "application/octet-stream"
+    ) -> None:
+        """The head of a response in pieces: :meth:`piece` any number of times, then :meth:`end_stream`."""
+        writer = await self._connect()
+        writer.write(
+            f"POST {_ROOT}/invocation/{request_id}/response HTTP/1.1\r\n"
+            "Lambda-Runtime-Function-Response-Mode: streaming\r\nTransfer-Encoding: chunked\r\n"
+            f"content-type: {content_type}\r\n\r\n".encode()
+        )
+
+    async def piece(self, data: bytes) -> None:
+        """One piece; waits where the other side does not read."""
+        writer = await self._connect()
+        writer.write(b"%x\r\n%b\r\n" % (len(data), data))
+        await writer.drain()
+
+    async def end_stream(self, trailers: Mapping[str, str] | None = None) -> Reply:
+        """The end, with an error in ``trailers`` where there was one."""
+        lines = "".join(f"{name}: {value}\r\n" for name, value in (trailers or {}).items())
+        writer = await self._connect()
+        writer.write(f"0\r\n{lines}\r\n".encode())
+        return await self._reply()
 
     async def error(self, request_id: str, body: bytes, error_type: str = "") -> Reply:
         """The function failed."""

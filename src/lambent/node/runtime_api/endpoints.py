@@ -9,12 +9,14 @@ Source: "Using the Lambda runtime API" (AWS Lambda) and its OpenAPI description.
 from typing import Protocol
 
 from lambent.http1.exchange import Exchange
+from lambent.model.invocation import Invocation
 from lambent.node.lifecycle import InvalidStateTransitionError
 
 PREFIX = b"/2018-06-01/runtime/"
 _INVOCATION = PREFIX + b"invocation/"
 _NEXT = PREFIX + b"invocation/next"
 _INIT_ERROR = PREFIX + b"init/error"
+_RESPONSE = b"/response"
 _JSON = b"content-type: application/json\r\n"
 _ACCEPTED = b'{"status":"OK"}\n'
 _ERROR_TYPE = b"lambda-runtime-function-error-type"
@@ -35,6 +37,9 @@ class RuntimeSide(Protocol):
 def handle(environment: RuntimeSide, exchange: Exchange) -> None:
     """Serves one request of the runtime."""
     target = exchange.target
+    if exchange.streamed and not target.endswith(_RESPONSE):
+        refuse(exchange, 400, "InvalidRequest", "Only responses are streamed")
+        return
     try:
         if target == _NEXT:
             if _method_is(exchange, b"GET"):
@@ -87,3 +92,19 @@ def refuse(exchange: Exchange, status: int, error_type: str, message: str) -> No
     text = message.replace("\\", "\\\\").replace('"', '\\"')
     body = f'{{"errorMessage":"{text}","errorType":"{error_type}"}}\n'.encode()
     exchange.respond_raw(status, _JSON, body)
+
+
+def event_head(invocation: Invocation, deadline_ms: int) -> bytes:
+    """The headers that come with an event."""
+    head = (
+        f"content-type: application/json\r\nLambda-Runtime-Aws-Request-Id: {invocation.request_id}\r\n"
+        f"Lambda-Runtime-Deadline-Ms: {deadline_ms}\r\n"
+        f"Lambda-Runtime-Invoked-Function-Arn: {invocation.invoked_arn}\r\n"
+    )
+    if invocation.trace_id:
+        head += f"Lambda-Runtime-Trace-Id: {invocation.trace_id}\r\n"
+    if invocation.client_context:
+        head += f"Lambda-Runtime-Client-Context: {invocation.client_context}\r\n"
+    if invocation.cognito_identity:
+        head += f"Lambda-Runtime-Cognito-Identity: {invocation.cognito_identity}\r\n"
+    return head.encode("utf-8")
