@@ -50,6 +50,7 @@ from lambent.server.fidelity import AWAITED, REGISTRIES
 from lambent.server.internal import Internal
 from lambent.server.invoke_route import InvokeRoute
 from lambent.server.operations import Operations
+from lambent.server.stream_route import StreamRoute
 from lambent.services.logs.service import LogsService
 from lambent.services.logs.service import reset as reset_logs
 from lambent.services.sns.http_client import HttpClient
@@ -236,6 +237,7 @@ class Platform:
             lambda: lifecycle.drain(control.plane),
             FunctionUrls(UrlDirectory(control.plane.database), frontend, mint.lookup, user_id),
             CertificateFile(self.sns.certificate),
+            StreamRoute(frontend, mint.lookup),
         )
 
     async def _start_sns(self, data_dir: Path, stack: AsyncExitStack) -> SnsService:

@@ -114,10 +114,13 @@ def test_wrong_query_values_are_refused(query: str, signed: Signed) -> None:
     assert refusal(signed("lambda", "GET", FUNCTIONS, query=query)).code == "SerializationException"
 
 
-def test_event_streams_are_refused_before_anything_runs(signed: Signed) -> None:
-    """An operation that answers with an event stream is 501 at decoding."""
+def test_event_streams_that_come_in_are_refused(signed: Signed) -> None:
+    """An operation that takes an event stream is 501 at decoding; one that only answers so is decoded."""
     path = "/2021-11-15/functions/f/response-streaming-invocations"
-    assert refusal(signed("lambda", "POST", path)).status == 501
+    call = codec.decode(signed("lambda", "POST", path, b"{}"), "id")
+    assert (call.operation, call.parameters["FunctionName"]) == ("InvokeWithResponseStream", "f")
+    target = Target("transcribe-streaming", "StartStreamTranscription", "rest-json")
+    assert refusal(signed("lambda", "POST", path, b"{}"), target).status == 501
 
 
 def test_ec2_is_refused_in_its_own_words(signed: Signed) -> None:

@@ -25,6 +25,7 @@ from lambent.server.certificates import CertificateFile
 from lambent.server.internal import Internal
 from lambent.server.invoke_route import InvokeRoute, is_invocation
 from lambent.server.operations import Operations
+from lambent.server.stream_route import StreamRoute, is_stream_invocation
 from lambent.wire import codec, router
 
 MAX_REQUEST_BYTES = 96 * 1024 * 1024
@@ -50,10 +51,12 @@ class Edge:
         after_control: Callable[[], None],
         function_urls: FunctionUrls | None = None,
         certificates: CertificateFile | None = None,
+        stream_route: StreamRoute | None = None,
     ) -> None:
         self._invoke_route = invoke_route
         self._function_urls = function_urls
         self._certificates = certificates
+        self._stream_route = stream_route
         self._operations = operations
         self._internal = internal
         self._look_up = look_up
@@ -74,6 +77,8 @@ class Edge:
             _respond(exchange, _too_large(exchange))
         elif is_invocation(exchange):
             self._spawn(exchange, self._invoke_route.serve(exchange))
+        elif is_stream_invocation(exchange) and self._stream_route is not None:
+            self._spawn(exchange, self._stream_route.serve(exchange))
         elif exchange.target.startswith(_INTERNAL):
             self._spawn(exchange, self._internal.serve(exchange))
         elif exchange.target.startswith(CERTIFICATE) and self._certificates is not None:

@@ -32,17 +32,17 @@ ASYNC_PREFIX = b"/2014-11-13/functions/"
 _ASYNC_SUFFIX = b"/invoke-async"
 MAX_INVOKE_ASYNC_BYTES = 256 * 1024
 """AWS: "The payload limit is 256KB." Source: InvokeAsync in the service model."""
-_LOG_TYPES = (b"None", b"Tail")
+LOG_TYPES = (b"None", b"Tail")
 _TARGET = Target("lambda", "Invoke", "rest-json")
 _ASYNC_TARGET = Target("lambda", "InvokeAsync", "rest-json")
-OPERATIONS = frozenset({"Invoke", "InvokeAsync"})
-"""Lambda's operations that are answered here and not by ``Operations``."""
+OPERATIONS = frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStream"})
+"""Lambda's operations that are answered here, or by ``stream_route``, and not by ``Operations``."""
 REFUSED: Mapping[str, str | None] = {
     "DurableExecutionName": None,
     "TenantId": None,
 }
 """Invoke's settings that are refused, unless what is said here; the others are obeyed."""
-_REFUSED_HEADERS = {
+REFUSED_HEADERS = {
     b"x-amz-durable-execution-name": "DurableExecutionName",
     b"x-amz-tenant-id": "TenantId",
 }
@@ -107,20 +107,20 @@ class InvokeRoute:
         headers = exchange.headers
         path, _, query = exchange.target.partition(b"?")
         name = unquote(path.rstrip(b"/")[len(PREFIX) : -len(_SUFFIX)].decode("latin-1"))
-        qualifier = _qualifier(query) if query else None
+        qualifier = qualifier_of(query) if query else None
         account_id, region = account_and_region(exchange, self._look_up)
         kind = headers.get(b"x-amz-invocation-type", b"RequestResponse")
         log_type = headers.get(b"x-amz-log-type", b"None")
-        if log_type not in _LOG_TYPES:
+        if log_type not in LOG_TYPES:
             codec.decode(to_request(exchange), request_id)  # raises AWS's validation error
-        if not headers.keys().isdisjoint(_REFUSED_HEADERS):
-            given = next(header for header in _REFUSED_HEADERS if header in headers)
-            raise not_yet(_REFUSED_HEADERS[given])
+        if not headers.keys().isdisjoint(REFUSED_HEADERS):
+            given = next(header for header in REFUSED_HEADERS if header in headers)
+            raise not_yet(REFUSED_HEADERS[given])
         if kind != b"RequestResponse":
             function = (account_id, region, name, qualifier)
             await self._other_kind(exchange, kind, function, request_id)
             return
-        trace_id = _trace_id(headers)
+        trace_id = trace_of(headers)
         result = await self._frontend.invoke(
             account_id,
             region,
@@ -128,7 +128,7 @@ class InvokeRoute:
             qualifier,
             exchange.body,
             request_id=request_id,
-            client_context=_client_context(headers.get(b"x-amz-client-context")),
+            client_context=client_context_of(headers.get(b"x-amz-client-context")),
             trace_id=trace_id,
         )
         head = _head(result, request_id, trace_id, log_type == b"Tail")
@@ -166,7 +166,7 @@ class InvokeRoute:
         request_id: str,
     ) -> None:
         """202 once the event is on disk. AWS: neither log type nor client context mean anything here."""
-        trace = _trace_id(exchange.headers)
+        trace = trace_of(exchange.headers)
         await self._events.accept(
             *function, exchange.body, request_id=request_id, trace=trace, max_bytes=max_bytes
         )
@@ -199,11 +199,11 @@ def _head(result: InvocationResult, request_id: str, trace_id: str, wants_tail: 
     return head.encode("latin-1")
 
 
-def _qualifier(query: bytes) -> str | None:
+def qualifier_of(query: bytes) -> str | None:
     return dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)).get("Qualifier")
 
 
-def _trace_id(headers: dict[bytes, bytes]) -> str:
+def trace_of(headers: dict[bytes, bytes]) -> str:
     """The caller's trace, or a new unsampled one. Source: "Tracing header" (AWS X-Ray)."""
     given = headers.get(b"x-amzn-trace-id")
     if given is not None:
@@ -212,7 +212,7 @@ def _trace_id(headers: dict[bytes, bytes]) -> str:
     return f"Root=1-{int(time.time()):08x}-{root:024x};Parent={parent:016x};Sampled=0"
 
 
-def _client_context(encoded: bytes | None) -> str | None:
+def client_context_of(encoded: bytes | None) -> str | None:
     """The JSON text of the header, on one line. Raises InvalidRequestContentException."""
     if encoded is None:
         return None

@@ -63,11 +63,12 @@ def decode(request: HttpRequest, request_id: str, target: Target | None = None) 
     The caller is who the SigV4 scope claims: nothing is verified here.
 
     Raises ``AwsError``: 501 ``UnknownOperationException``, 400 ``SerializationException`` or
-    ``ValidationException``, 501 for event streams.
+    ``ValidationException``, 501 for event streams that come in; those that go out are framed by
+    :mod:`lambent.wire.event_stream`.
     """
     target = target or router.identify(request)
     operation = _operation(target)
-    if operation.has_event_stream_input or operation.has_event_stream_output:
+    if operation.has_event_stream_input:
         raise not_yet(f"{target.service}:{target.operation} (event streams)")
     plain = inflate(operation, request)
     parameters = codec_of(target.protocol).decode_input(operation, plain, target.path_params)

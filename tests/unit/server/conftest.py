@@ -16,6 +16,7 @@ from lambent.server.edge import Edge
 from lambent.server.internal import Internal
 from lambent.server.invoke_route import InvokeRoute
 from lambent.server.operations import Operations
+from lambent.server.stream_route import StreamRoute
 from lambent.testing.ask import Answer, ask
 from lambent.testing.node import FakeNode, make_spec
 
@@ -61,7 +62,8 @@ class Place:
     def edge(self) -> Edge:
         """Made at first use, of what the test has set by then."""
         if self._edge is None:
-            frontend = Frontend(self, Counting(10), Placement(self.node, 10, 300))
+            self.placement = Placement(self.node, 10, 300)
+            frontend = Frontend(self, Counting(10), self.placement)
             slices: Mapping[str, Any] = {
                 "lambda": (self.operations, self),
                 "sts": (self.services, self),
@@ -73,6 +75,7 @@ class Place:
                 self.look_up,
                 self.control_thread,
                 self.after,
+                stream_route=StreamRoute(frontend, self.look_up),
             )
         return self._edge
 

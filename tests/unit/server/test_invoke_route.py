@@ -175,7 +175,7 @@ json_objects = st.dictionaries(st.text(), st.text() | st.integers() | st.none(),
 def test_a_client_context_is_an_object_or_a_fault(encoded: bytes) -> None:
     """Any header is either a JSON object on one line, fit for a header, or a ClientFault."""
     with suppress(ClientFault):
-        text = invoke_route._client_context(encoded)
+        text = invoke_route.client_context_of(encoded)
         assert isinstance(json.loads(text or ""), dict)
         assert text is not None
         assert text.isascii()
@@ -185,7 +185,7 @@ def test_a_client_context_is_an_object_or_a_fault(encoded: bytes) -> None:
 @given(st.binary(max_size=60))
 def test_any_query_is_read(query: bytes) -> None:
     """A query string of whatever bytes gives a qualifier or none, never an error."""
-    qualifier = invoke_route._qualifier(query)
+    qualifier = invoke_route.qualifier_of(query)
     assert qualifier is None or isinstance(qualifier, str)
 
 
