@@ -17,7 +17,7 @@ from lambent.model.call import Call, Caller, Result
 from lambent.model.errors import ClientFault, conflict, not_found, not_yet
 from lambent.model.function import LATEST
 from lambent.model.function_name import FunctionName, is_version
-from lambent.model.function_url import Cors, FunctionUrl, url_id_of
+from lambent.model.function_url import BUFFERED, Cors, FunctionUrl, url_id_of
 from lambent.store import aliases, function_urls, functions
 
 _CORS: Mapping[str, str] = {
@@ -34,7 +34,6 @@ def create_function_url_config(plane: ControlPlane, call: Call) -> Result:
     """``CreateFunctionUrlConfig`` for ``$LATEST`` or an alias: served from the answer on."""
     parameters = call.parameters
     function, qualifier = _function(call)
-    _refuse_streaming(parameters)
     now = _now(plane)
     url = FunctionUrl(
         url_id_of(function.account_id, function.region, function.name, qualifier),
@@ -43,6 +42,7 @@ def create_function_url_config(plane: ControlPlane, call: Call) -> Result:
         now,
         now,
         _cors(parameters.get("Cors")),
+        parameters.get("InvokeMode") or BUFFERED,
     )
     with plane.database.transaction() as cx:
         _require_function(cx, function, qualifier)
@@ -87,12 +87,13 @@ def update_function_url_config(plane: ControlPlane, call: Call) -> Result:
     """``UpdateFunctionUrlConfig``: what is given; an empty ``Cors`` takes it away."""
     parameters = call.parameters
     function, qualifier = _function(call)
-    _refuse_streaming(parameters)
     with plane.database.transaction() as cx:
         _require_function(cx, function, qualifier)
         url = replace(_existing(cx, function, qualifier), last_modified=_now(plane))
         if parameters.get("AuthType") is not None:
             url = replace(url, auth_type=parameters["AuthType"])
+        if parameters.get("InvokeMode") is not None:
+            url = replace(url, invoke_mode=parameters["InvokeMode"])
         if parameters.get("Cors") is not None:
             url = replace(url, cors=_cors(parameters["Cors"]))
         function_urls.put_url(cx, url)
@@ -139,11 +140,6 @@ def _existing(cx: sqlite3.Connection, function: FunctionName, qualifier: str) ->
 
 def _nothing_there() -> ClientFault:
     return not_found("The resource you requested does not exist.")
-
-
-def _refuse_streaming(parameters: Mapping[str, Any]) -> None:
-    if parameters.get("InvokeMode") == "RESPONSE_STREAM":
-        raise not_yet("InvokeMode RESPONSE_STREAM of function URLs")
 
 
 def _cors(given: Mapping[str, Any] | None) -> Cors | None:

@@ -9,18 +9,25 @@ import random
 import re
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from lambent.gateway import cors, payloads
+from lambent.gateway.streamed_url import (
+    FunctionFailedError,
+    StreamedAnswer,
+    open_answer,
+    send_answer,
+)
 from lambent.gateway.url_authorization import Key, LookUp, authenticate, authorize, identity_of
 from lambent.http1.exchange import Exchange
+from lambent.invoke.streaming import ResponsePipe, stream_result
 from lambent.model.errors import AwsError, ClientFault
-from lambent.model.function_url import FunctionUrl
+from lambent.model.function_url import RESPONSE_STREAM, FunctionUrl
 from lambent.model.http import HttpRequest, HttpResponse
-from lambent.model.invocation import InvocationResult
+from lambent.model.invocation import InvocationResult, ResponseSink
 from lambent.policy import Policy
 
 MARK = b".lambda-url."
@@ -35,7 +42,7 @@ _NOT_FOUND = b'{"Message":null}'
 class Frontend(Protocol):
     """What invokes functions."""
 
-    async def invoke(
+    def invoke(
         self,
         account_id: str,
         region: str,
@@ -46,7 +53,8 @@ class Frontend(Protocol):
         request_id: str | None = None,
         client_context: str | None = None,
         trace_id: str | None = None,
-    ) -> InvocationResult: ...
+        sink: ResponseSink | None = None,
+    ) -> Coroutine[Any, Any, InvocationResult]: ...
 
 
 class Directory(Protocol):
@@ -82,11 +90,14 @@ class FunctionUrls:
         except AwsError as error:
             answer = refusal(error)
         own = (("x-amzn-requestid", request_id), ("x-amzn-trace-id", trace_id))
-        exchange.respond(answer.status, [*answer.headers, *own], answer.body)
+        if isinstance(answer, StreamedAnswer):
+            await send_answer(exchange, answer, own)
+        else:
+            exchange.respond(answer.status, [*answer.headers, *own], answer.body)
 
     async def _answer(
         self, exchange: Exchange, request: HttpRequest, request_id: str, trace_id: str
-    ) -> HttpResponse:
+    ) -> HttpResponse | StreamedAnswer:
         host = _HOST.fullmatch(exchange.headers[b"host"].lower())
         found = self._directory.find(host[1].decode()) if host else None
         if found is None:
@@ -99,7 +110,9 @@ class FunctionUrls:
             answer = await self._invoke(exchange, request, url, policy, (request_id, trace_id))
         except AwsError as error:
             answer = refusal(error)
-        return replace(answer, headers=cors.with_cors(url.cors, origin, answer.headers))
+        head = answer.response if isinstance(answer, StreamedAnswer) else answer
+        head = replace(head, headers=cors.with_cors(url.cors, origin, head.headers))
+        return replace(answer, response=head) if isinstance(answer, StreamedAnswer) else head
 
     async def _invoke(
         self,
@@ -108,7 +121,7 @@ class FunctionUrls:
         url: FunctionUrl,
         policy: Policy,
         ids: tuple[str, str],
-    ) -> HttpResponse:
+    ) -> HttpResponse | StreamedAnswer:
         request_id, trace_id = ids
         if exchange.too_large:
             raise _too_large()
@@ -122,7 +135,8 @@ class FunctionUrls:
         )
         if len(event) > MAX_EVENT_BYTES:
             raise _too_large()
-        result = await self._frontend.invoke(
+        pipe = ResponsePipe() if url.invoke_mode == RESPONSE_STREAM else None
+        invocation = self._frontend.invoke(
             url.account_id,
             url.region,
             url.function_name,
@@ -130,12 +144,16 @@ class FunctionUrls:
             event,
             request_id=request_id,
             trace_id=_with_parent(trace_id),
+            sink=pipe,
         )
-        if result.function_error is not None:
-            return bad_gateway()
         try:
+            if pipe is not None:
+                return await open_answer(pipe, stream_result(pipe, invocation))
+            result = await invocation
+            if result.function_error is not None:
+                return bad_gateway()
             return payloads.decode_result(result.payload)
-        except payloads.MalformedResponseError:
+        except (FunctionFailedError, payloads.MalformedResponseError):
             return bad_gateway()
 
     def _origin(

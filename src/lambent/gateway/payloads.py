@@ -28,7 +28,7 @@ _OF_THE_CONNECTION = frozenset(
         *("transfer-encoding", "upgrade"),
     ]
 )
-_WITHOUT_BODY = frozenset({204, 205, 304})
+WITHOUT_BODY = frozenset({204, 205, 304})
 """Source: RFC 9110; a body behind one of these would be taken for the next answer."""
 
 
@@ -111,7 +111,22 @@ def decode_result(payload: bytes) -> HttpResponse:
     if not isinstance(result, dict) or "statusCode" not in result:
         return HttpResponse(200, [("content-type", _JSON)], payload)
     status, body = _status(result["statusCode"]), _body(result)
-    return HttpResponse(status, _headers(result), b"" if status in _WITHOUT_BODY else body)
+    return HttpResponse(status, _headers(result), b"" if status in WITHOUT_BODY else body)
+
+
+def decode_prelude(prelude: bytes) -> HttpResponse:
+    """Status and headers that a function streams ahead of its body, without any of it.
+
+    Raises MalformedResponseError. Best known: nothing has to be said, and bytes are what follows.
+    """
+    try:
+        result = msgspec.json.decode(prelude)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise MalformedResponseError(str(error)) from error
+    if not isinstance(result, dict):
+        raise MalformedResponseError("the prelude is no object")
+    status = _status(result.get("statusCode", 200))
+    return HttpResponse(status, _headers(result, "application/octet-stream"), b"")
 
 
 def _parameters(query: str) -> dict[str, str]:
@@ -154,13 +169,13 @@ def _status(given: Any) -> int:
     return given
 
 
-def _headers(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+def _headers(result: Mapping[str, Any], default_type: str = _JSON) -> list[tuple[str, str]]:
     given, cookies = result.get("headers") or {}, result.get("cookies") or []
     if not isinstance(given, dict) or not isinstance(cookies, list):
         raise MalformedResponseError("headers are an object, cookies a list")
     pairs = [_pair(name, value) for name, value in given.items()]
     if not any(name.lower() == "content-type" for name, _ in pairs):
-        pairs.insert(0, ("content-type", _JSON))
+        pairs.insert(0, ("content-type", default_type))
     return pairs + [_pair("set-cookie", cookie) for cookie in cookies]
 
 

@@ -6,6 +6,10 @@ from dataclasses import dataclass
 
 from lambent.model.function import LATEST
 
+BUFFERED = "BUFFERED"
+RESPONSE_STREAM = "RESPONSE_STREAM"
+"""The values of ``InvokeMode``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cors:
@@ -33,7 +37,7 @@ class FunctionUrl:
     created: str
     last_modified: str
     cors: Cors | None = None
-    invoke_mode: str = "BUFFERED"
+    invoke_mode: str = BUFFERED
 
     @property
     def alias(self) -> str | None:

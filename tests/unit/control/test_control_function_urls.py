@@ -142,14 +142,13 @@ def test_versions_have_none(client: Any, operation: str, qualifier: str) -> None
     assert f"Value '{qualifier}' at 'qualifier'" in fault.message
 
 
-def test_streaming_is_refused(client: Any) -> None:
-    """RESPONSE_STREAM is 501 at creation and at updates, and nothing is stored."""
-    for operation in (CREATE, UPDATE):
-        fault = fault_of(
-            client, operation, FunctionName="f", AuthType="NONE", InvokeMode="RESPONSE_STREAM"
-        )
-        assert (fault.status, "RESPONSE_STREAM" in fault.message) == (501, True)
-    assert client(LIST, FunctionName="f") == {"FunctionUrlConfigs": []}
+def test_the_invoke_mode_is_kept(client: Any) -> None:
+    """RESPONSE_STREAM is stored, shown, and changed only by who names a mode."""
+    made = client(CREATE, FunctionName="f", AuthType="NONE", InvokeMode="RESPONSE_STREAM")
+    assert made["InvokeMode"] == "RESPONSE_STREAM"
+    assert client(UPDATE, FunctionName="f", AuthType="AWS_IAM")["InvokeMode"] == "RESPONSE_STREAM"
+    assert client(UPDATE, FunctionName="f", InvokeMode="BUFFERED")["InvokeMode"] == "BUFFERED"
+    assert client(GET, FunctionName="f")["InvokeMode"] == "BUFFERED"
 
 
 def test_urls_go_with_what_they_are_of(client: Any) -> None:

@@ -1,7 +1,7 @@
 """Function URLs over one function ``f``, a fake node, and a policy given by tests."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,7 +14,7 @@ from botocore.credentials import Credentials as Signer
 from lambent.gateway.function_url import FunctionUrls
 from lambent.model.errors import AwsError
 from lambent.model.function_url import FunctionUrl, url_id_of
-from lambent.model.invocation import InvocationResult
+from lambent.model.invocation import InvocationResult, ResponseSink
 from lambent.policy import Policy, parse_policy
 from lambent.services.sts.credentials import CredentialMint
 from lambent.services.sts.service import user_id
@@ -52,6 +52,7 @@ class Site:
     result: Any = field(default_factory=lambda: {"statusCode": 200, "body": "ok"})
     function_error: str | None = None
     fault: AwsError | None = None
+    play: Callable[[ResponseSink], Awaitable[None]] | None = None
     mint: CredentialMint = field(default_factory=CredentialMint)
     events: list[Any] = field(default_factory=list)
     asked: list[tuple[str, str, str, str | None]] = field(default_factory=list)
@@ -81,8 +82,9 @@ class Site:
         request_id: str | None = None,
         client_context: str | None = None,
         trace_id: str | None = None,
+        sink: ResponseSink | None = None,
     ) -> InvocationResult:
-        """Is its own frontend."""
+        """Is its own frontend. ``play`` writes to the sink, where there is one, and may fail after it."""
         del client_context
         self.trace_ids.append(trace_id)
         self.asked.append((account_id, region, function_name, qualifier))
@@ -90,6 +92,9 @@ class Site:
         self.request_ids.append(request_id)
         if self.fault is not None:
             raise self.fault
+        if sink is not None and self.play is not None:
+            await self.play(sink)
+            return InvocationResult(b"", "$LATEST", self.function_error)
         body = self.result if isinstance(self.result, bytes) else json.dumps(self.result).encode()
         return InvocationResult(body, "$LATEST", self.function_error)
 
