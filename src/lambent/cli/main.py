@@ -14,6 +14,7 @@ from lambent.cli.fidelity import fidelity
 from lambent.cli.invoke import invoke
 from lambent.cli.logs import logs
 from lambent.cli.ls import ls
+from lambent.cli.sources import app as sources_app
 from lambent.cli.up import up
 
 app = typer.Typer(
@@ -47,6 +48,7 @@ def root(
 for command in (up, deploy, invoke, logs, ls, doctor, fidelity, demo):
     app.command()(reported(command))
 app.add_typer(runtimes.app, name="runtimes")
+app.add_typer(sources_app, name="sources")
 
 
 def main() -> None:

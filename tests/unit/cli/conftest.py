@@ -58,6 +58,8 @@ class FakePlatform:
     log_groups: set[str] = field(default_factory=set)
     requests: list[tuple[str, str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
+    mappings: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sources: list[dict[str, Any]] = field(default_factory=list)
     pending_reads: int = 0
     on_logs: Callable[[], None] = lambda: None
     invocation: Callable[[bytes], tuple[dict[str, str], bytes]] = lambda event: ({}, event)
@@ -91,6 +93,11 @@ class _Handler(BaseHTTPRequestHandler):
         parts = path.strip("/").split("/")
         if path == "/_lambent/health":
             self._json(200, HEALTH | {"endpoint": self.platform.url})
+        elif path == "/_lambent/sources":
+            self._json(200, {"sources": self.platform.sources})
+        elif parts[1:2] == ["event-source-mappings"]:
+            self._record(path, json.loads(body or b"null"))
+            self._mapping(parts[2:], json.loads(body or b"{}"))
         elif path == "/":
             self._record(path, json.loads(body))
             self._logs(json.loads(body))
@@ -103,6 +110,16 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _record(self, path: str, body: Any) -> None:
         self.platform.requests.append((self.command, path, body))
+
+    def _mapping(self, parts: list[str], body: dict[str, Any]) -> None:
+        mappings = self.platform.mappings
+        if not parts:
+            return self._json(200, {"EventSourceMappings": list(mappings.values())})
+        if parts[0] not in mappings:
+            text = "The resource you requested does not exist."
+            return self._error(404, "ResourceNotFoundException", text)
+        mappings[parts[0]]["State"] = "Enabling" if body["Enabled"] else "Disabling"
+        return self._json(202, mappings[parts[0]])
 
     def _function(self, parts: list[str], body: dict[str, Any]) -> None:
         functions = self.platform.functions
