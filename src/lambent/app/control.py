@@ -1,0 +1,73 @@
+"""The control plane, its thread, and what it tells the invocation path."""
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from lambent.app.changes import Changes
+from lambent.control import lifecycle
+from lambent.control.directory import Directory
+from lambent.control.plane import ControlPlane
+from lambent.invoke.counting import Counting
+from lambent.invoke.outlets import Outlets
+from lambent.node.runtimes import Interpreter, choose_interpreter
+from lambent.settings import Settings
+from lambent.sources.hosting import HostedSources
+from lambent.store.code import CodeStore
+from lambent.store.database import Database
+from lambent.wire.models import operation_model
+
+
+@dataclass(frozen=True, slots=True)
+class Control:
+    """The control plane, its thread, and what it tells the invocation path."""
+
+    plane: ControlPlane
+    directory: Directory
+    changes: "Changes"
+    thread: ThreadPoolExecutor
+    sources: HostedSources
+
+    @classmethod
+    async def open(
+        cls,
+        settings: Settings,
+        data_dir: Path,
+        interpreters: list[Interpreter],
+        stack: AsyncExitStack,
+        outlets: Outlets,
+    ) -> "Control":
+        """Opens the records and finishes what a crash left in between."""
+        loop = asyncio.get_running_loop()
+        thread = ThreadPoolExecutor(1, "lambent-control")
+        stack.callback(thread.shutdown)
+        preloading = loop.run_in_executor(None, operation_model, "lambda", "Invoke")
+        code = CodeStore(data_dir / "code")
+        database = await loop.run_in_executor(thread, Database, data_dir)
+        stack.callback(database.close)
+
+        def runtime_build(runtime: str) -> str | None:
+            return choose_interpreter(runtime, interpreters).interpreter.build or None
+
+        directory = Directory(database, code, runtime_build)
+        changes = Changes(directory, Counting(settings.max_concurrency), database, loop)
+        sources = HostedSources(loop)
+        plane = ControlPlane(
+            database,
+            code,
+            lambda: datetime.now(UTC),
+            changes.on_change,
+            max_concurrency=settings.max_concurrency,
+            destination_services=outlets.services,
+            runtime_notice=lambda runtime: choose_interpreter(runtime, interpreters).notice,
+            runtime_build=runtime_build,
+            provisioned_status=changes.provisioned_status,
+            sources=sources,
+        )
+        await loop.run_in_executor(thread, lifecycle.recover, plane)
+        changes.reserve_all()
+        await preloading
+        return cls(plane, directory, changes, thread, sources)

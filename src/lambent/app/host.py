@@ -1,0 +1,50 @@
+"""What the platform takes of its host: a port, a directory, open files."""
+
+import fcntl
+import resource
+import socket
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import IO
+
+from lambent.model.errors import PlatformFault
+from lambent.settings import Settings
+
+
+def raise_open_files() -> None:
+    """An environment takes about ten descriptors here; the soft limit is often 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def listen(settings: Settings) -> socket.socket:
+    """The platform's port, bound first: a port in use should stop everything else from starting."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((settings.host, settings.port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+def open_data_dir(data_dir: Path, stack: AsyncExitStack) -> Path:
+    """The directory, private and held by one platform at a time. Raises PlatformFault if it is not."""
+    data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock: IO[str] = stack.enter_context(open(data_dir / "lock", "w"))  # noqa: SIM115
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise PlatformFault(
+            f"Another Lambent is using {data_dir}. Stop it, or choose another --data directory."
+        ) from error
+    return data_dir
+
+
+def read_or_none(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,266 @@
+"""The running platform: every part made, wired and started, and stopped in reverse order."""
+
+import asyncio
+import os
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+from lambent import __version__
+from lambent.app.control import Control
+from lambent.app.credentials import Credentials
+from lambent.app.host import listen, open_data_dir, read_or_none
+from lambent.control import lifecycle
+from lambent.control.locate import version_of
+from lambent.control.reset import reset as reset_control
+from lambent.control.url_directory import UrlDirectory
+from lambent.gateway.function_url import FunctionUrls
+from lambent.http1.bounds import Bounds
+from lambent.http1.server import HttpServer
+from lambent.invoke.event_handling import EventHandler
+from lambent.invoke.event_queue import EventQueue, LoopClock
+from lambent.invoke.frontend import Frontend
+from lambent.invoke.outlets import LambdaOutlet, Outlets
+from lambent.invoke.placement import Placement
+from lambent.invoke.provisioned import Provisioned
+from lambent.model.errors import PlatformFault
+from lambent.node.agent import Node
+from lambent.node.runtimes import Interpreter, find_interpreters
+from lambent.node.sandbox.choose import open_backend
+from lambent.node.sandbox.contract import Backend, SandboxError
+from lambent.node.sandbox.namespaces import NamespaceBackend
+from lambent.node.sandbox.process import ProcessBackend
+from lambent.observe.metrics import Metrics
+from lambent.server.certificates import CertificateFile
+from lambent.server.edge import MAX_REQUEST_BYTES, Edge
+from lambent.server.fidelity import AWAITED, REGISTRIES
+from lambent.server.internal import Internal
+from lambent.server.invoke_route import InvokeRoute
+from lambent.server.operations import Operations
+from lambent.server.stream_route import StreamRoute
+from lambent.services.logs.service import LogsService
+from lambent.services.logs.service import reset as reset_logs
+from lambent.services.sns.http_client import HttpClient
+from lambent.services.sns.outlet import SnsOutlet
+from lambent.services.sns.service import SnsService
+from lambent.services.sns.signing import Signer
+from lambent.services.sqs import upkeep as sqs_upkeep
+from lambent.services.sqs.outlet import SqsOutlet
+from lambent.services.sqs.service import SqsService
+from lambent.services.sts.credentials import CredentialMint
+from lambent.services.sts.service import StsService, user_id
+from lambent.settings import Settings
+from lambent.sources.in_process_api import InProcessApi
+from lambent.store.queues.sqlite import FILE_NAME as QUEUES_FILE_NAME
+from lambent.store.queues.sqlite import SqliteQueueStore
+
+_STOP_DEADLINE_S = 10.0
+_MAX_HELD_BYTES = 1024 * 1024 * 1024
+_MAX_CONNECTIONS = 10_000
+"""POLICY: what all clients together may make the platform hold."""
+_SPARE_SLOTS = 128
+"""Room for environments that are dying while their successors start."""
+
+
+OnReady = Callable[[Mapping[str, Any]], None]
+
+
+class Platform:
+    """The running parts, and what health says of them."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.endpoint = ""
+        self.notice: str | None = None
+        self.node: Node
+        self.placement: Placement
+        self.queues: SqliteQueueStore
+        self.sqs: SqsService
+        self.sns: SnsService
+        self.events: EventQueue
+        self.frontend: Frontend
+        self.api: InProcessApi
+        self.outlets = Outlets()
+        self.metrics = Metrics()
+
+    @classmethod
+    async def open(cls, settings: Settings, stack: AsyncExitStack) -> "Platform":
+        """Starts everything, leaving on ``stack`` how each part is stopped, in reverse order."""
+        platform = cls(settings)
+        listener = listen(settings)
+        stack.callback(listener.close)
+        port = listener.getsockname()[1]
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        platform.endpoint = f"http://{host}:{port}"
+        data_dir = open_data_dir(settings.data_dir, stack)
+        interpreters = find_interpreters()
+        control = await Control.open(settings, data_dir, interpreters, stack, platform.outlets)
+        platform.queues = SqliteQueueStore(data_dir / QUEUES_FILE_NAME)
+        await platform.queues.open()
+        stack.push_async_callback(platform.queues.close)
+        platform.sqs = SqsService(platform.queues)
+        await sqs_upkeep.start(platform.sqs)
+        platform.outlets.register("sqs", SqsOutlet(platform.sqs))
+        platform.sns = await platform._start_sns(data_dir, stack)
+        logs = LogsService(data_dir)
+        logs.start()
+        stack.callback(logs.stop)
+        mint = CredentialMint()
+        inside = HttpServer(
+            lambda e: edge.handle_inside(e),  # noqa: PLW0108 - made below
+            MAX_REQUEST_BYTES,
+            discard_oversize=True,
+        )
+        backend = await platform._open_backend(interpreters, port, data_dir)
+        stack.push_async_callback(backend.close)
+        platform.node = Node(backend, interpreters, logs.writer, Credentials(mint), inside)
+        placement = Placement(platform.node, settings.max_concurrency, settings.idle_timeout_s)
+        platform.placement = control.changes.placement = placement
+        placement.open()
+        stack.push_async_callback(placement.close, _STOP_DEADLINE_S)
+        control.changes.provisioned = Provisioned(placement)
+        stack.callback(control.changes.provisioned.close)
+        control.changes.provision_all()
+        stack.callback(inside.close)
+        edge = platform._make_edge(control, logs, mint)
+        stack.callback(edge.close)
+        await platform.events.open()
+        stack.push_async_callback(platform.events.close)
+        await control.sources.start(control.plane, control.thread, platform.frontend, platform.api)
+        server = HttpServer(edge.handle, MAX_REQUEST_BYTES)
+        bounds = Bounds(max_held_bytes=_MAX_HELD_BYTES, max_connections=_MAX_CONNECTIONS)
+        await server.listen(listener, bounds=bounds)
+        stack.push_async_callback(server.stop, 2.0)
+        stack.push_async_callback(sqs_upkeep.stop, platform.sqs)
+        stack.push_async_callback(control.sources.close)
+        return platform
+
+    def _make_edge(self, control: "Control", logs: LogsService, mint: CredentialMint) -> Edge:
+        """The edge and everything it calls."""
+
+        async def reset() -> None:
+            loop = asyncio.get_running_loop()
+            await loop.run_in_executor(control.thread, reset_control, control.plane)
+            control.directory.clear()
+            await control.sources.clear()
+            self.placement.retire(lambda _: False)
+            await self.queues.clear()
+            await self.sqs.reset()
+            self.sns.forget_all()
+            await loop.run_in_executor(None, reset_logs, logs)
+
+        code = control.plane.code
+        internal = Internal(
+            self.health,
+            reset if self.settings.allow_reset else None,
+            lambda sha256: read_or_none(code.zip_path(sha256)),
+            self.metrics.prometheus,
+            control.sources.report,
+        )
+        owners = {"lambda": control.plane, "logs": logs, "sts": StsService()}
+        awaited = {"sns": self.sns, "sqs": self.sqs}
+        hosted = {service: (registry, awaited[service]) for service, registry in AWAITED.items()}
+        self.api = InProcessApi(hosted)
+        operations = Operations(
+            {service: (registry, owners[service]) for service, registry in REGISTRIES.items()},
+            hosted,
+        )
+        self.frontend = frontend = Frontend(
+            control.directory,
+            control.changes.counting,
+            self.placement,
+            provisioned=control.changes.provisioned,
+            metrics=self.metrics,
+        )
+        self.events = control.changes.events = self._make_events(control, frontend)
+        return Edge(
+            InvokeRoute(frontend, mint.lookup, self.events),
+            operations,
+            internal,
+            mint.lookup,
+            control.thread,
+            lambda: lifecycle.drain(control.plane),
+            FunctionUrls(UrlDirectory(control.plane.database), frontend, mint.lookup, user_id),
+            CertificateFile(self.sns.certificate),
+            StreamRoute(frontend, mint.lookup),
+        )
+
+    async def _start_sns(self, data_dir: Path, stack: AsyncExitStack) -> SnsService:
+        """Topics, and the pump of their HTTP deliveries."""
+        client = HttpClient()
+        stack.callback(client.close)
+        sns = SnsService(
+            self.queues,
+            self.outlets,
+            Signer(data_dir / "sns", self.endpoint),
+            client,
+            now_ms=LoopClock().now_ms,
+            endpoint=self.endpoint,
+            time_scale=self.settings.time_scale,
+        )
+        await sns.start()
+        stack.push_async_callback(sns.stop)
+        self.outlets.register("sns", SnsOutlet(sns))
+        return sns
+
+    def _make_events(self, control: "Control", frontend: Frontend) -> EventQueue:
+        """Asynchronous invocation, and functions as a place to send events to."""
+        reader, clock, queues = control.plane.database.reader(), LoopClock(), dict[int, str]()
+        self.outlets.register(
+            "lambda", LambdaOutlet(lambda function: version_of(reader, function), queues)
+        )
+        directory, counting = control.directory, control.changes.counting
+        handler = EventHandler(
+            self.queues,
+            frontend,
+            directory,
+            counting,
+            self.outlets,
+            self.metrics,
+            clock.now_ms,
+            time_scale=self.settings.time_scale,
+        )
+        return EventQueue(self.queues, handler, directory, counting, self.metrics, clock, queues)
+
+    async def _open_backend(
+        self, interpreters: list[Interpreter], port: int, data_dir: Path
+    ) -> Backend:
+        settings = self.settings
+        slots = settings.max_concurrency + _SPARE_SLOTS
+        try:
+            backend, self.notice = await open_backend(
+                settings.sandbox,
+                lambda: NamespaceBackend(
+                    interpreters,
+                    data_dir / "code",
+                    data_dir / "run",
+                    port,
+                    slots,
+                    cpu_limit=settings.cpu_limit,
+                    network=settings.network,
+                ),
+                lambda: ProcessBackend(interpreters, self.endpoint),
+                settings.network,
+            )
+        except SandboxError as error:
+            raise PlatformFault(str(error)) from error
+        return backend
+
+    def health(self) -> Mapping[str, Any]:
+        """What ``GET /_lambent/health`` answers."""
+        described = dict(self.node.describe())
+        sandbox = dict(described["sandbox"])
+        if self.notice:
+            sandbox["notices"] = [self.notice, *sandbox["notices"]]
+        return {
+            "status": "ok",
+            "version": __version__,
+            "pid": os.getpid(),
+            "endpoint": self.endpoint,
+            "data_dir": str(self.settings.data_dir),
+            "sandbox": sandbox,
+            "runtimes": described["runtimes"],
+            "environments": self.placement.counts(),
+            "time_scale": self.settings.time_scale,
+        }
