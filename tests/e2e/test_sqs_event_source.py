@@ -4,6 +4,7 @@ import itertools
 import json
 import signal
 import time
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -360,3 +361,40 @@ def test_a_killed_platform_goes_on(
     assert driven.functions.get_event_source_mapping(UUID=uuid_)["State"] == "Enabled"
     assert driven.left() > 0
     poll(lambda: driven.left() == 0, 30, "the rest of the backlog")
+
+
+def test_a_function_that_feeds_itself_is_stopped(drive: Any, poll: Any) -> None:
+    """A chain through the queue back to the same function ends after 16 rounds, and the mapping says why."""
+    rest = """import boto3
+        region, account, name = records[0]["eventSourceARN"].split(":")[3:]
+        url = f"https://sqs.{region}.amazonaws.com/{account}/{name}"
+        body = str(int(records[0]["body"]) + 1)
+        boto3.client("sqs").send_message(QueueUrl=url, MessageBody=body)"""
+    driven = drive(rest)
+    driven.functions.update_function_configuration(
+        FunctionName=driven.name, Timeout=10, MemorySize=1769
+    )
+    driven.functions.get_waiter("function_updated_v2").wait(FunctionName=driven.name)
+    driven.attach(poll, ScalingConfig={"MaximumConcurrency": 2})
+    driven.send("1")
+
+    def stopped() -> bool:
+        shown = driven.functions.get_event_source_mapping(UUID=driven.mapping)
+        return "recursive loop" in shown.get("LastProcessingResult", "")
+
+    poll(stopped, 40, "the loop to be stopped")
+    poll(lambda: len(driven.batches()) >= 16, 10, "the log")
+    assert sorted(map(int, driven.bodies())) == list(range(1, 17))
+
+
+def test_what_is_polled_can_be_seen(drive: Any, poll: Any, platform: Any) -> None:
+    """GET /_lambent/sources has the mapping with its lag and its counters."""
+    driven = drive()
+    driven.attach(poll)
+    driven.send("x")
+    poll(lambda: driven.left() == 0, 10, "the message to be handled")
+    with urllib.request.urlopen(f"{platform.url}/_lambent/sources", timeout=10) as answer:
+        found = {each["uuid"]: each for each in json.load(answer)["sources"]}
+    shown = found[driven.mapping]
+    assert (shown["source"], shown["polling"], shown["lag"]) == (driven.arn, True, 0)
+    assert (shown["invoked"], shown["retried"], shown["given_up"]) == (1, 0, 0)
