@@ -8,6 +8,7 @@ from lambent import __version__
 from lambent.cli import runtimes
 from lambent.cli.demo import demo
 from lambent.cli.deploy import deploy
+from lambent.cli.dlq import dlq
 from lambent.cli.doctor import doctor
 from lambent.cli.failures import reported
 from lambent.cli.fidelity import fidelity
@@ -45,7 +46,7 @@ def root(
     """AWS Lambda on your own machines: the real API, the real execution semantics."""
 
 
-for command in (up, deploy, invoke, logs, ls, doctor, fidelity, demo):
+for command in (up, deploy, invoke, logs, ls, dlq, doctor, fidelity, demo):
     app.command()(reported(command))
 app.add_typer(runtimes.app, name="runtimes")
 app.add_typer(sources_app, name="sources")
