@@ -6,15 +6,14 @@ is committed: SQLite's ``data_version`` tells, in a few microseconds, so nobody 
 
 import sqlite3
 
+from lambent.control.resource_policies import policy_of
 from lambent.model.function_url import FunctionUrl
-from lambent.policy import Policy, PolicyError, parse_policy
-from lambent.store import policies
+from lambent.policy import Policy
 from lambent.store.database import Database
 from lambent.store.function_urls import find_url
 
 _MAX_KNOWN = 10_000
 """POLICY: ids that are none are not kept, so this is the URLs in use."""
-_NOBODY = Policy(None, ())
 
 
 class UrlDirectory:
@@ -36,14 +35,5 @@ class UrlDirectory:
             url = find_url(self._cx, url_id)
             if url is None:
                 return None
-            known = self._known[url_id] = url, self._policy(url.function_arn)
+            known = self._known[url_id] = url, policy_of(self._cx, url.function_arn)
         return known
-
-    def _policy(self, resource: str) -> Policy:
-        statements = policies.list_statements(self._cx, resource)
-        if not statements:
-            return _NOBODY
-        try:
-            return parse_policy({"Version": "2012-10-17", "Statement": statements})
-        except PolicyError:
-            return _NOBODY  # what cannot be read allows nobody

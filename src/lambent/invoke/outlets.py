@@ -41,21 +41,26 @@ class Outlets:
 class LambdaOutlet:
     """Puts an event into a function's queue, as an asynchronous invocation would.
 
-    ``find`` raises AWS's 404 for a function, version or alias that is not there; it is called on the
-    store's thread. ``queues`` (queue id → key) is shared with the event queue, which so knows whose an
-    arrival is.
+    ``find`` raises AWS's 404 for a function, version or alias that is not there, ``authorize`` its 403
+    where the sender may not invoke it; both are called on the store's thread. ``queues`` (queue id → key)
+    is shared with the event queue, which so knows whose an arrival is.
     """
 
     def __init__(
-        self, find: Callable[[FunctionName], object], queues: MutableMapping[int, str]
+        self,
+        find: Callable[[FunctionName], object],
+        authorize: Callable[[FunctionName, Outgoing], None],
+        queues: MutableMapping[int, str],
     ) -> None:
         self._find = find
+        self._authorize = authorize
         self._queues = queues
 
     def put(self, tx: Transaction, target_arn: str, outgoing: Outgoing, now_ms: int) -> None:
         """See the protocol. The body has to be JSON and at most 1 MB."""
         function = _function_of(target_arn)
         self._find(function)
+        self._authorize(function, outgoing)
         if len(outgoing.body) > MAX_PAYLOAD_BYTES:
             raise too_large_event(len(outgoing.body), MAX_PAYLOAD_BYTES)
         payload = check_payload(outgoing.body)

@@ -81,6 +81,12 @@ def parse_function_name(
     return name
 
 
+def account_in(text: str) -> str | None:
+    """The account a function's name states; None where it states none, or is no name."""
+    match = _FUNCTION_NAME.fullmatch(text)
+    return match["account"] if match is not None else None
+
+
 def is_version(qualifier: str) -> bool:
     """Whether a qualifier can only be a version, ``$LATEST`` or a number: no alias is numeric."""
     return qualifier == "$LATEST" or (qualifier.isascii() and qualifier.isdigit())

@@ -17,6 +17,7 @@ from lambent.model.errors import AwsError, not_yet
 from lambent.model.http import HttpResponse
 from lambent.model.invocation import InvocationResult
 from lambent.server.callers import LookUp, account_and_region, to_request
+from lambent.server.cross_account import CrossAccount
 from lambent.server.invoke_route import (
     LOG_TYPES,
     REFUSED_HEADERS,
@@ -46,9 +47,12 @@ def is_stream_invocation(exchange: Exchange) -> bool:
 class StreamRoute:
     """Serves InvokeWithResponseStream."""
 
-    def __init__(self, frontend: Frontend, look_up: LookUp) -> None:
+    def __init__(
+        self, frontend: Frontend, look_up: LookUp, cross_account: CrossAccount | None = None
+    ) -> None:
         self._frontend = frontend
         self._look_up = look_up
+        self._cross_account = cross_account
 
     async def serve(self, exchange: Exchange) -> None:
         """Answers one request, whatever comes of it but a bug.
@@ -68,6 +72,9 @@ class StreamRoute:
         name = unquote(path.rstrip(b"/")[len(PREFIX) : -len(_SUFFIX)].decode("latin-1"))
         qualifier = qualifier_of(query) if query else None
         account_id, region = account_and_region(exchange, self._look_up)
+        if ":" in name and self._cross_account is not None:
+            place = (account_id, region)
+            account_id = self._cross_account.owner_of(exchange, *place, name, qualifier)
         kind = headers.get(b"x-amz-invocation-type", b"RequestResponse")
         log_type = headers.get(b"x-amz-log-type", b"None")
         if log_type not in LOG_TYPES or kind not in _KINDS:

@@ -115,7 +115,7 @@ class EventPlace:
 
     def make(self) -> EventQueue:
         """Another event queue on the same store, as after a restart."""
-        lambdas = LambdaOutlet(self.find, self.queues)
+        lambdas = LambdaOutlet(self.find, lambda *_: None, self.queues)
         outlets = self.outlets = Outlets({"sqs": self.outlet, "lambda": lambdas})
         handler = EventHandler(
             *(self.store, self, self, self.counting, outlets, self.metrics, self.clock.now_ms),
