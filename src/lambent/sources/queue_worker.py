@@ -201,8 +201,10 @@ class QueueWorker:
 
     def _received(self, task: "asyncio.Task[None]") -> None:
         del self._receives[task]
-        self._changed.set()
-        log_failure(task)
+        if log_failure(task):
+            self._look_again(self._broken.next_s())
+        else:
+            self._changed.set()
 
     def _add(self, messages: Sequence[QueueMessage]) -> None:
         """To the open batch; without a window it is closed at once."""

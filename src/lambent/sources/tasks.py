@@ -22,8 +22,9 @@ async def end_tasks(
         await asyncio.wait(pending)
 
 
-def log_failure(task: "asyncio.Task[None]") -> None:
-    """For ``add_done_callback``: what went wrong in a task nobody waits for is logged."""
+def log_failure(task: "asyncio.Task[None]") -> bool:
+    """For ``add_done_callback``: what went wrong in a task nobody waits for is logged. Whether it did."""
     error = None if task.cancelled() else task.exception()
     if error is not None:
         _log.error("an event source's task failed", exc_info=error)
+    return error is not None

@@ -3,6 +3,7 @@
 import json
 from typing import Any
 
+import pytest
 from tests.unit.sources.conftest import Bench, answered, throttle
 
 from lambent.model.errors import ClientFault
@@ -281,4 +282,33 @@ async def test_the_trace_of_a_message_goes_along() -> None:
     await bench.send("x", MessageSystemAttributes=header)
     bench.start()
     await until(lambda: bench.functions.traces == [trace])
+    await bench.stop()
+
+
+@on_loop
+async def test_a_bug_does_not_spin(caplog: pytest.LogCaptureFixture) -> None:
+    """What no endpoint should answer is logged, and not asked again at once."""
+    bench = await made()
+    bench.api.failing["ReceiveMessage"] = KeyError("a bug")  # type: ignore[assignment]
+    bench.start()
+    await until(lambda: "an event source's task failed" in caplog.text)
+    await turns(100)
+    assert bench.api.calls.count("ReceiveMessage") == 1
+    await bench.stop()
+
+
+@on_loop
+async def test_an_endpoint_that_does_not_wait_is_not_asked_in_a_loop() -> None:
+    """A long poll that comes back empty at once is followed by a pause."""
+    bench = await made()
+    call = bench.api.call
+
+    async def hasty(service: str, operation: str, parameters: Any, **more: Any) -> Any:
+        return await call(service, operation, parameters | {"WaitTimeSeconds": 0}, **more)
+
+    bench.api.call = hasty  # type: ignore[method-assign]
+    bench.start()
+    await until(lambda: "ReceiveMessage" in bench.api.calls)
+    await turns(100)
+    assert bench.api.calls.count("ReceiveMessage") == 1
     await bench.stop()
