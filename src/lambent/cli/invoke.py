@@ -1,4 +1,7 @@
-"""``lambent invoke``: one synchronous call; the result to standard output, the log to error."""
+"""``lambent invoke``: one synchronous call; the result to standard output, the log to error.
+
+With ``--duplicate N`` the event is sent asynchronously instead, and delivered N times under one request id.
+"""
 
 import base64
 import json
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 EMPTY_EVENT = b"{}"
 STANDARD_INPUT = "-"
+MAX_DUPLICATES = 100
+_DELIVERIES = "x-lambent-deliveries"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +52,16 @@ def invoke(
     client_context: Annotated[
         str | None, typer.Option(help="Client context, as JSON.", show_default=False)
     ] = None,
+    duplicate: Annotated[
+        int | None,
+        typer.Option(
+            "--duplicate",
+            min=2,
+            max=MAX_DUPLICATES,
+            help="Send it as an event, delivered so often with one request id.",
+            show_default=False,
+        ),
+    ] = None,
     tail: Annotated[bool, typer.Option("--tail/--no-tail", help="Show the end of the log.")] = True,
     endpoint: EndpointOption = DEFAULT_ENDPOINT,
 ) -> None:
@@ -56,6 +71,12 @@ def invoke(
     """
     event = read_event(payload, file)
     context = None if client_context is None else checked_json(client_context, "--client-context")
+    if duplicate is not None:
+        if context is not None:
+            raise CliError("Events have no client context.", exit_code=EXIT_USAGE)
+        with client.connected("lambda", endpoint) as functions:
+            print(send_duplicates(functions, name, event, qualifier, duplicate))
+        return
     with client.connected("lambda", endpoint, client.INVOKE_READ_TIMEOUT_S) as functions:
         answer = call(functions, name, event, qualifier, context, tail=tail)
     show(answer)
@@ -123,6 +144,31 @@ def call(
         version=str(response.get("ExecutedVersion", "")),
         tail=base64.b64decode(response.get("LogResult", "")).decode(errors="replace"),
     )
+
+
+def send_duplicates(
+    functions: Any, name: str, event: bytes, qualifier: str | None, count: int
+) -> str:
+    """One asynchronous event, delivered ``count`` times; its request id.
+
+    Raises CliError when the platform delivers it once, as AWS would.
+    """
+
+    def ask(request: Any, **_: object) -> None:
+        request.headers[_DELIVERIES] = str(count)
+
+    functions.meta.events.register("before-sign.lambda.Invoke", ask)
+    optional = {} if qualifier is None else {"Qualifier": qualifier}
+    answer = functions.invoke(FunctionName=name, InvocationType="Event", Payload=event, **optional)[
+        "ResponseMetadata"
+    ]
+    request_id = str(answer["RequestId"])
+    if answer["HTTPHeaders"].get(_DELIVERIES) != str(count):
+        raise CliError(
+            f"The event {request_id} was sent once: this platform makes no duplicates.",
+            "Start a newer one with: lambent up",
+        )
+    return request_id
 
 
 def show(answer: Answer) -> None:

@@ -163,8 +163,9 @@ class EventQueue:
         request_id: str,
         trace: str,
         max_bytes: int = MAX_PAYLOAD_BYTES,
+        deliveries: int = 1,
     ) -> None:
-        """Takes an event; it is on disk when this returns.
+        """Takes an event; it is on disk when this returns. It is handled ``deliveries`` times, at least.
 
         Raises what resolving the function raises, AWS's errors for a payload that is too large or no JSON, and
         ``ServiceException`` (507) when the disk has no room.
@@ -176,10 +177,10 @@ class EventQueue:
         function = (spec.account_id, spec.region, spec.function_name)
         attributes = EventAttributes(_qualifier_of(target), trace)
         message = NewMessage(request_id, check_payload(payload), attributes.encode())
-        await self._store_event(self._backlog(function), message)
-        self._metrics.of(*function).async_events_received += 1
+        await self._store_event(self._backlog(function), [message] * deliveries)
+        self._metrics.of(*function).async_events_received += deliveries
 
-    async def _store_event(self, backlog: _Backlog, message: NewMessage) -> None:
+    async def _store_event(self, backlog: _Backlog, messages: list[NewMessage]) -> None:
         key, now_ms = queue_key(*backlog.function), self._clock.now_ms()
         resting = self._closing or self._recovering
         takes = not (resting or backlog.is_receiving) and self._room(backlog) > 0
@@ -187,7 +188,7 @@ class EventQueue:
         def work(tx: Transaction) -> tuple[int, list[Message]]:
             queue_id = open_queue(tx, key).queue_id
             self._queues[queue_id] = key
-            tx.send(queue_id, [message], now_ms)
+            tx.send(queue_id, messages, now_ms)
             received = tx.receive(queue_id, 1, now_ms, now_ms + _HELD_MS) if takes else []
             return queue_id, received
 

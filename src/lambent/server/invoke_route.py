@@ -24,6 +24,8 @@ from lambent.model.http import HttpResponse
 from lambent.model.invocation import InvocationResult
 from lambent.server.callers import LookUp, account_and_region, to_request
 from lambent.server.cross_account import CrossAccount
+from lambent.server.duplicates import HEADER as DELIVERIES
+from lambent.server.duplicates import deliveries_of
 from lambent.wire import codec
 from lambent.wire.router import Target
 
@@ -81,6 +83,7 @@ class Events(Protocol):
         request_id: str,
         trace: str,
         max_bytes: int = ...,
+        deliveries: int = ...,
     ) -> None: ...
 
 
@@ -177,14 +180,22 @@ class InvokeRoute:
         request_id: str,
     ) -> None:
         """202 once the event is on disk. AWS: neither log type nor client context mean anything here."""
+        deliveries = deliveries_of(exchange.headers, exchange.peer)
         trace = trace_of(exchange.headers)
         await self._events.accept(
-            *function, exchange.body, request_id=request_id, trace=trace, max_bytes=max_bytes
+            *function,
+            exchange.body,
+            request_id=request_id,
+            trace=trace,
+            max_bytes=max_bytes,
+            deliveries=deliveries,
         )
         head = (
             f"x-amzn-requestid: {request_id}\r\nx-amzn-remapped-content-length: 0\r\n"
             f"X-Amzn-Trace-Id: {trace}\r\n"
         )
+        if deliveries > 1:
+            head += f"{DELIVERIES.decode()}: {deliveries}\r\n"
         exchange.respond_raw(202, head.encode("latin-1"), b"")
 
 
