@@ -14,6 +14,7 @@ from lambent.app.host import listen, open_data_dir, read_or_none
 from lambent.control import lifecycle
 from lambent.control.locate import version_of
 from lambent.control.reset import reset as reset_control
+from lambent.control.resource_policies import ResourcePolicies
 from lambent.control.url_directory import UrlDirectory
 from lambent.gateway.function_url import FunctionUrls
 from lambent.http1.bounds import Bounds
@@ -33,6 +34,7 @@ from lambent.node.sandbox.namespaces import NamespaceBackend
 from lambent.node.sandbox.process import ProcessBackend
 from lambent.observe.metrics import Metrics
 from lambent.server.certificates import CertificateFile
+from lambent.server.cross_account import CrossAccount
 from lambent.server.edge import MAX_REQUEST_BYTES, Edge
 from lambent.server.fidelity import AWAITED, REGISTRIES
 from lambent.server.internal import Internal
@@ -174,8 +176,10 @@ class Platform:
             metrics=self.metrics,
         )
         self.events = control.changes.events = self._make_events(control, frontend)
+        policies = ResourcePolicies(control.plane.database.reader())
+        cross_account = CrossAccount(policies, mint.lookup)
         return Edge(
-            InvokeRoute(frontend, mint.lookup, self.events),
+            InvokeRoute(frontend, mint.lookup, self.events, cross_account),
             operations,
             internal,
             mint.lookup,
@@ -183,7 +187,7 @@ class Platform:
             lambda: lifecycle.drain(control.plane),
             FunctionUrls(UrlDirectory(control.plane.database), frontend, mint.lookup, user_id),
             CertificateFile(self.sns.certificate),
-            StreamRoute(frontend, mint.lookup),
+            StreamRoute(frontend, mint.lookup, cross_account),
         )
 
     async def _start_sns(self, data_dir: Path, stack: AsyncExitStack) -> SnsService:
@@ -208,7 +212,12 @@ class Platform:
         """Asynchronous invocation, and functions as a place to send events to."""
         reader, clock, queues = control.plane.database.reader(), LoopClock(), dict[int, str]()
         self.outlets.register(
-            "lambda", LambdaOutlet(lambda function: version_of(reader, function), queues)
+            "lambda",
+            LambdaOutlet(
+                lambda function: version_of(reader, function),
+                ResourcePolicies(reader).authorize_sender,
+                queues,
+            ),
         )
         directory, counting = control.directory, control.changes.counting
         handler = EventHandler(
