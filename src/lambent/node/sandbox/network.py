@@ -25,6 +25,7 @@ from typing import Any
 from lambent.node.linux import links, nftables
 from lambent.node.linux import syscalls as sys_
 from lambent.node.linux.netlink import NETLINK_NETFILTER, NETLINK_ROUTE, Message, Netlink
+from lambent.node.sandbox import ways
 from lambent.node.sandbox.addresses import AddressPool, choose_subnet, mac_of
 from lambent.node.sandbox.forwarding import Forwarding
 from lambent.node.sandbox.resolver import Resolver, choose_resolver
@@ -76,13 +77,9 @@ class OutboundNetwork:
 
     def setup(self, address: str) -> Mapping[str, Any]:
         """What a child needs to know to connect itself; see :mod:`lambent.node.zygote.network`."""
-        return {
-            "lower": self._lower,
-            "address": address,
-            "mac": mac_of(address).hex(),
-            "gateway": self._pool.gateway,
-            "ipv6": os.path.exists("/proc/sys/net/ipv6"),
-        }
+        ipv6 = os.path.exists("/proc/sys/net/ipv6")
+        gateway = self._pool.gateway
+        return ways.outbound(self._lower, mac_of(address), address, gateway, ipv6=ipv6)
 
     def describe(self) -> Mapping[str, Any]:
         """For health."""

@@ -67,7 +67,7 @@ class Zygote:
     def _start(self, request: "dict[str, Any]", fds: "list[int]") -> int:
         """One environment: its pid 1, which lives as long as the node holds the lifeline, and its runtime."""
         flags = _OWN_NAMESPACES | sys_.CLONE_PARENT
-        if request["network"] is None:
+        if not request["network"]["make"]:
             flags |= sys_.CLONE_NEWNET
         if self.rootless:
             flags |= sys_.CLONE_NEWPID
@@ -144,10 +144,11 @@ def _isolate(
     """Returns the descriptor of ``control`` where another program is to be executed, else -1."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     isolate.enter_cgroups(fds[5 if request["v2"] else 4 :])
-    network.connect(request["network"])
+    network.connect(network.Way(**request["network"]))
     isolate.open_sockets(control, request["ports"])
     socket.sethostname(request["hostname"])
     isolate.mount_own(request["task_dir"], request["opt_dir"], request["tmp_mib"], request["uid"])
+    isolate.mount_runtime(request["mounts"])
     os.chdir("/var/task")
     isolate.limit_resources()
     if zygote.rootless:
