@@ -398,3 +398,28 @@ def test_what_is_polled_can_be_seen(drive: Any, poll: Any, platform: Any) -> Non
     shown = found[driven.mapping]
     assert (shown["source"], shown["polling"], shown["lag"]) == (driven.arn, True, 0)
     assert (shown["invoked"], shown["retried"], shown["given_up"]) == (1, 0, 0)
+
+
+def test_a_reset_ends_all_polling(start_platform: Any, zip_of: Any, poll: Any) -> None:
+    """After a reset there is no mapping, nothing polls, and the same names begin anew."""
+    from tests.e2e.conftest import ROLE, RUNTIME  # noqa: PLC0415
+
+    place = start_platform()
+    functions, sqs = place.client("lambda"), place.client("sqs")
+    for _ in range(2):
+        functions.create_function(
+            FunctionName="f", Runtime=RUNTIME, Role=ROLE, Handler="app.handler",
+            Code={"ZipFile": zip_of({"app.py": "def handler(event, context): pass"})},
+        )  # fmt: skip
+        url = sqs.create_queue(QueueName="q")["QueueUrl"]
+        driven = Driven(functions, sqs, place.client("logs"), "f", url)
+        driven.attach(poll)
+        driven.send("x")
+        poll(lambda driven=driven: driven.left() == 0, 10, "the message to be handled")
+        request = urllib.request.Request(f"{place.url}/_lambent/reset", method="POST")
+        urllib.request.urlopen(request, timeout=10).close()
+        assert functions.list_event_source_mappings()["EventSourceMappings"] == []
+        with urllib.request.urlopen(f"{place.url}/_lambent/sources", timeout=10) as answer:
+            assert json.load(answer) == {"sources": []}
+    assert place.stop() == 0
+    assert "rror" not in place.log.read_text()

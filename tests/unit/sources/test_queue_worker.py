@@ -312,3 +312,15 @@ async def test_an_endpoint_that_does_not_wait_is_not_asked_in_a_loop() -> None:
     await turns(100)
     assert bench.api.calls.count("ReceiveMessage") == 1
     await bench.stop()
+
+
+@on_loop
+async def test_an_event_never_exceeds_six_megabytes() -> None:
+    """Large messages make more batches than BatchSize would: none is larger than an invocation may be."""
+    bench = await made(answers=answered())
+    await bench.send(*(str(number) * 1_000_000 for number in range(8)))
+    bench.start()
+    await until(lambda: sum(map(len, bench.functions.bodies)) == 8)
+    await bench.stop()
+    assert sorted(map(len, bench.functions.bodies)) == [2, 6]
+    assert await bench.left() == (0, 0)
