@@ -10,6 +10,7 @@ from collections.abc import Iterator
 MAX_FUNCTIONS = 10_000
 """POLICY: beyond it the function that was seen first is forgotten, and begins anew when it is seen again."""
 AGE_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15, 60, 300, 900, 3600, 21600)
+ITERATOR_AGE_BUCKETS_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60, 300, 900, 3600, 21600, 86400, 604800)
 
 
 class Histogram:
@@ -39,6 +40,7 @@ class FunctionMetrics:
         "destination_delivery_failures",
         "errors",
         "invocations",
+        "iterator_age",
         "recursive_invocations_dropped",
         "throttles",
     )
@@ -53,6 +55,7 @@ class FunctionMetrics:
         self.destination_delivery_failures = 0
         self.recursive_invocations_dropped = 0
         self.async_event_age = Histogram()
+        self.iterator_age = Histogram(ITERATOR_AGE_BUCKETS_S)
 
 
 COUNTERS = {
@@ -66,6 +69,8 @@ COUNTERS = {
     "RecursiveInvocationsDropped": "recursive_invocations_dropped",
 }
 """CloudWatch's name → the attribute, and with ``aws_lambda_`` and ``_total`` Prometheus' name."""
+HISTOGRAMS = {"AsyncEventAge": "async_event_age", "IteratorAge": "iterator_age"}
+"""The same, in seconds."""
 _Function = tuple[str, str, str]
 
 
@@ -97,11 +102,14 @@ class Metrics:
             yield f"# TYPE {shown} counter"
             for function, counts in self._functions.items():
                 yield f"{shown}{{{_labels(function)}}} {getattr(counts, attribute)}"
-        shown = "aws_lambda_async_event_age_seconds"
-        yield f"# HELP {shown} AWS/Lambda AsyncEventAge"
-        yield f"# TYPE {shown} histogram"
-        for function, counts in self._functions.items():
-            yield from _buckets(shown, _labels(function), counts.async_event_age)
+        for name, attribute in HISTOGRAMS.items():
+            shown = f"aws_lambda_{attribute}_seconds"
+            yield f"# HELP {shown} AWS/Lambda {name}"
+            yield f"# TYPE {shown} histogram"
+            for function, counts in self._functions.items():
+                histogram: Histogram = getattr(counts, attribute)
+                if attribute == "async_event_age" or any(histogram.counts):
+                    yield from _buckets(shown, _labels(function), histogram)
 
 
 def _buckets(shown: str, labels: str, histogram: Histogram) -> Iterator[str]:

@@ -1,0 +1,81 @@
+"""Streams as kinds of sources: how a mapping of a Kinesis or DynamoDB stream gets its poller."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from lambent.model.errors import AwsError
+from lambent.model.event_source_mapping import EventSourceMapping
+from lambent.observe.metrics import Metrics
+from lambent.sources import dynamodb, kinesis
+from lambent.sources.checkpoints import Checkpoints
+from lambent.sources.contract import Kind, Parts, Poller
+from lambent.sources.stream_settings import settings_of
+from lambent.sources.stream_source import StreamSource
+from lambent.sources.stream_work import StreamWork
+from lambent.sources.stream_worker import StreamWorker
+from lambent.store.queues.contract import QueueStore
+from lambent.store.queues.outlet import Outlet
+
+
+@dataclass(frozen=True, slots=True)
+class StreamParts:
+    """What pollers of streams work with beside :class:`~lambent.sources.contract.Parts`.
+
+    ``role_of`` gives a function's execution role by its ARN, or raises AwsError; ``now_s`` is Unix time.
+    """
+
+    store: QueueStore
+    outlet: Outlet
+    metrics: Metrics
+    role_of: Callable[[str], str]
+    now_s: Callable[[], float] = time.time
+
+    async def forget(self, mapping: EventSourceMapping) -> None:
+        """The mapping is gone: its checkpoints too."""
+        await Checkpoints(mapping.uuid, self.store, self.outlet).forget()
+
+
+def stream_kinds(streams: StreamParts) -> Mapping[str, Kind]:
+    """By the word in the source's ARN."""
+
+    def of_kinesis(mapping: EventSourceMapping, parts: Parts) -> Poller:
+        role = _role(streams, mapping)
+        return _worker(mapping, parts, streams, kinesis.KinesisStream(mapping, parts.api, role))
+
+    def of_dynamodb(mapping: EventSourceMapping, parts: Parts) -> Poller:
+        source = dynamodb.DynamoDbStream(mapping, parts.api)
+        return _worker(mapping, parts, streams, source)
+
+    return {
+        "kinesis": Kind(of_kinesis, kinesis.describe_stream),
+        "dynamodb": Kind(of_dynamodb, dynamodb.describe_stream),
+    }
+
+
+def _worker(
+    mapping: EventSourceMapping, parts: Parts, streams: StreamParts, source: StreamSource
+) -> StreamWorker:
+    _, _, _, region, account_id, _, name, *_ = mapping.function_arn.split(":")
+    work = StreamWork(
+        settings=settings_of(mapping),
+        source=source,
+        functions=parts.functions,
+        checkpoints=Checkpoints(mapping.uuid, streams.store, streams.outlet),
+        report=lambda result: parts.reports.processed(mapping, result),
+        metrics=lambda: streams.metrics.of(account_id, region, name),
+        role=_role(streams, mapping),
+        now_s=streams.now_s,
+        account_id=mapping.account_id,
+    )
+    return StreamWorker(work)
+
+
+def _role(streams: StreamParts, mapping: EventSourceMapping) -> Callable[[], str]:
+    def role() -> str:
+        try:
+            return streams.role_of(mapping.function_arn)
+        except AwsError:
+            return ""
+
+    return role
