@@ -3,6 +3,7 @@
 The table is made of the reports of the cases that passed, so it is the same under xdist.
 """
 
+import importlib.util
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -49,6 +50,25 @@ def api(template: Template, tmp_path: Path) -> Iterator[LambdaApi]:
     api = LambdaApi.on(tmp_path / "data", ids)
     yield api
     api.close()
+
+
+@pytest.fixture(scope="session")
+def all_cases() -> list[Case]:
+    """Every case there is, whichever tests are run: the table ``CASES`` of each file."""
+    paths = sorted(Path(__file__).parent.glob("test_*.py"))
+    return [case for path in paths for case in _cases(path)]
+
+
+def _cases(path: Path) -> list[Case]:
+    if "\nCASES = " not in path.read_text():
+        return []
+    spec = importlib.util.spec_from_file_location(f"parity_of_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(str(path))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    found: list[Case] = module.CASES
+    return found
 
 
 @pytest.fixture(scope="session")

@@ -68,6 +68,41 @@ def test_lambda_refuses_in_awss_words(change: dict[str, Any], at: str, constrain
     )
 
 
+@pytest.mark.parametrize(
+    ("operation", "params", "text"),
+    [
+        (
+            "TagResource",
+            {"Resource": "arn:aws:lambda:us-east-1:123456789012:function:f", "Tags": {"k": None}},
+            "'{k=null}' at 'tags' failed to satisfy constraint: Map value must",
+        ),
+        (
+            "CreateEventSourceMapping",
+            {"FunctionName": "f", "FilterCriteria": {"Filters": [None]}},
+            "'[null]' at 'filterCriteria.filters' failed to satisfy constraint: Member must",
+        ),
+    ],
+)
+def test_null_is_no_element(operation: str, params: dict[str, Any], text: str) -> None:
+    """A null in a map, or in a list of structures, is refused at the map or list."""
+    message = refusal("lambda", operation, params).message
+    assert message.startswith(f"1 validation error detected: Value {text} satisfy constraint: [")
+    assert message.endswith("Member must not be null]")
+
+
+@pytest.mark.parametrize("number", [2**63, -(2**63) - 1, 10**60])
+def test_a_number_has_64_bits(number: int) -> None:
+    """One that has more is refused as no number, in a body and in a query, before anything keeps it."""
+    path = "/2015-03-31/functions"
+    for request in (
+        HttpRequest("GET", path, f"MaxItems={number}", {"host": "lambda.localhost"}, b""),
+        HttpRequest("POST", path, "", {"host": "lambda.localhost"}, b'{"Timeout": %d}' % number),
+    ):
+        with pytest.raises(ClientFault) as caught:
+            codec.decode(request, "the-id")
+        assert caught.value.code == "SerializationException"
+
+
 def test_sensitive_values_are_not_repeated() -> None:
     """Environment variables are sensitive: the message names the place and the rule only."""
     params = {**FUNCTION, "Environment": {"Variables": {"1": "x"}}}

@@ -8,6 +8,7 @@ from typing import Any
 from lambent.model import limits
 from lambent.model.errors import ClientFault, invalid_parameter, not_yet
 from lambent.model.function import CodeRef, LayerRef
+from lambent.store.functions import number_in
 from lambent.store.layers import LayerVersion, get_layer_version
 from lambent.store.policies import list_statements
 
@@ -88,7 +89,7 @@ def _resolve(cx: sqlite3.Connection, arn: str, account_id: str, region: str) -> 
             "Layers are not in the same region as the function. "
             f"Layers are expected to be in region {region}."
         )
-    place = (match["account"], match["region"], match["name"], int(match["number"]))
+    place = (match["account"], match["region"], match["name"], number_in(match["number"]))
     version = get_layer_version(cx, *place)
     if match["account"] != account_id and (
         version is None or not may_use(list_statements(cx, arn), account_id)

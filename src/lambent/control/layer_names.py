@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from lambent.control.function_layers import access_denied, may_use
 from lambent.model.call import Call, Caller
 from lambent.model.errors import not_found, not_yet
+from lambent.store.functions import number_in
 from lambent.store.policies import list_statements
 
 _ARN = re.compile(
@@ -39,7 +40,7 @@ def layer_of(call: Call, text: str, *, own: bool = False) -> LayerName:
                 f"the layer {text}"
             )  # ``awslayer``: AWS's own, without account and version
         return LayerName(caller.account_id, caller.region, text)
-    number = int(match["number"]) if match["number"] else None
+    number = number_in(match["number"]) if match["number"] else None
     layer = LayerName(match["account"], match["region"], match["name"], number)
     if layer.region != caller.region:
         raise not_found("The resource you requested does not exist.")

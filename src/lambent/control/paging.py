@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from lambent.model import limits
 from lambent.model.errors import invalid_parameter
+from lambent.store.functions import NUMBER_MAX
 
 Item = TypeVar("Item")
 Key = str | int
@@ -33,9 +34,11 @@ def after(parameters: Mapping[str, Any], start: tuple[Key, ...]) -> tuple[Key, .
         return start
     try:
         key = json.loads(base64.urlsafe_b64decode(marker.encode()))
-    except (binascii.Error, ValueError) as error:
+    except (binascii.Error, ValueError, RecursionError) as error:
         raise invalid_parameter("Invalid Marker") from error
     if not isinstance(key, list) or [type(part) for part in key] != [type(part) for part in start]:
+        raise invalid_parameter("Invalid Marker")
+    if any(isinstance(part, int) and abs(part) > NUMBER_MAX for part in key):
         raise invalid_parameter("Invalid Marker")
     return tuple(key)
 

@@ -59,6 +59,9 @@ _LAYER_SETS_IN_USE = """
     SELECT DISTINCT json_extract(document, '$.layers') FROM versions
     WHERE json_extract(document, '$.layers') <> '[]'
 """
+NUMBER_MAX = 2**63 - 1
+"""SQLite's integers have 64 bits."""
+_NUMBER_DIGITS = 1_000
 _USAGE = "SELECT functions, code_bytes FROM usage WHERE account_id = ? AND region = ?"
 
 
@@ -166,8 +169,13 @@ def number_of(version: FunctionVersion) -> int:
     return _number(version.version)
 
 
+def number_in(text: str) -> int:
+    """The number in a text of digits; of one that no record has room for, the last, which none has."""
+    return NUMBER_MAX if len(text) > _NUMBER_DIGITS else min(int(text), NUMBER_MAX)
+
+
 def _number(version: str) -> int:
-    return 0 if version == LATEST else int(version)
+    return 0 if version == LATEST else number_in(version)
 
 
 def _key(function: FunctionName) -> tuple[str, str, str]:

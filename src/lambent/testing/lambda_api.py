@@ -79,9 +79,11 @@ class LambdaApi:
 
     @classmethod
     def on(cls, folder: Path, ids: Mapping[str, str] | None = None) -> "LambdaApi":
-        """On a folder's records, on an x86_64 host. To be closed."""
+        """On a folder's records, on an x86_64 host, which need not outlast this one. To be closed."""
+        database = Database(folder)
+        database.connection.execute("PRAGMA synchronous=OFF")
         plane = ControlPlane(
-            Database(folder),
+            database,
             CodeStore(folder / "code"),
             lambda: NOW,
             lambda _: None,

@@ -22,6 +22,7 @@ from lambent.wire import timestamps
 from lambent.wire.faults import serialization
 from lambent.wire.header_lists import format_header_list, split_header_list
 from lambent.wire.models import Shape
+from lambent.wire.tree_values import fits
 
 TextReader = Callable[[str], Any]
 TextWriter = Callable[[Any], str]
@@ -218,7 +219,10 @@ class TimestampText:
 def _read_integer(text: str) -> int:
     if _INTEGER.fullmatch(text) is None:
         raise serialization("STRING_VALUE can not be converted to an Integer")
-    return int(text)
+    number = int(text)
+    if not fits(number):
+        raise serialization("STRING_VALUE can not be converted to an Integer")
+    return number
 
 
 _INTEGER = re.compile(r"\s*[+-]?[0-9]{1,64}\s*")

@@ -148,21 +148,26 @@ def read_string(value: Any, _depth: int) -> str:
 
 
 def read_integer(value: Any, _depth: int) -> int:
-    """An integer, or a float without a fraction."""
-    if type(value) is int:
-        return value
-    if type(value) is float and value.is_integer():
-        return int(value)
-    raise mismatch(value, "an Integer")
+    """An integer of 64 bits, or a float without a fraction; a shape of 32 bits has its range."""
+    return _whole_number(value, "an Integer")
 
 
 def read_long(value: Any, _depth: int) -> int:
     """As ``read_integer``, with the other name in its error."""
-    if type(value) is int:
-        return value
+    return _whole_number(value, "a Long")
+
+
+def fits(number: int) -> bool:
+    """Whether a number has room in 64 bits, as Java's long and a record's column have."""
+    return -(2**63) <= number < 2**63
+
+
+def _whole_number(value: Any, wanted: str) -> int:
     if type(value) is float and value.is_integer():
-        return int(value)
-    raise mismatch(value, "a Long")
+        value = int(value)
+    if type(value) is int and fits(value):
+        return value
+    raise mismatch(value, wanted)
 
 
 def read_boolean(value: Any, _depth: int) -> bool:

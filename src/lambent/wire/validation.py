@@ -29,6 +29,7 @@ _CODE_BY_SERVICE = {
 }
 """AWS: not every service calls it ``ValidationException``."""
 
+_PRESENT: Constraint = (lambda value: value is not None, NOT_NULL)
 _MAX_REPORTED = 100
 _LONGEST_SHOWN = 4096
 
@@ -141,11 +142,10 @@ def _list_check(shape: Shape, table: ShapeTable[Check]) -> Check:
 
     def check(value: Any, path: str, problems: list[str]) -> None:
         own(value, path, problems)
-        if nested:
+        if nested and None not in value:
             check_member = table.of(member)
             for at, item in enumerate(value, 1):
-                if item is not None:
-                    check_member(item, f"{path}.{at}.member", problems)
+                check_member(item, f"{path}.{at}.member", problems)
         elif None in value or not _all_hold(wanted, value):
             problems.append(
                 f"{shown(value)} at '{path}' failed to satisfy constraint: "
@@ -174,12 +174,13 @@ def _map_check(shape: Shape, table: ShapeTable[Check]) -> Check:
         own(value, path, problems)
         if not _all_hold(keys, value):
             problems.append(report(value, path, "Map keys", keys))
-        if nested:
+        if None in value.values():
+            problems.append(report(value, path, "Map value", (*wanted, _PRESENT)))
+        elif nested:
             check_member = table.of(member)
             for key, item in value.items():
-                if item is not None:
-                    check_member(item, f"{path}.{key}.member", problems)
-        elif not _all_hold(wanted, (item for item in value.values() if item is not None)):
+                check_member(item, f"{path}.{key}.member", problems)
+        elif not _all_hold(wanted, value.values()):
             problems.append(report(value, path, "Map value", wanted))
 
     return check
