@@ -10,7 +10,7 @@
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -152,16 +152,22 @@ class Checkpoints:
         if keys:
             await self._store.run(delete)
 
-    async def forget(self) -> None:
-        """The mapping is gone."""
 
-        def delete(tx: Transaction) -> None:
-            tx.delete_record(_CHECKPOINT, self._uuid)
-            for kind in (_CHECKPOINT, _WINDOW):
-                for key, _ in _records(tx, kind, f"{self._uuid}/"):
-                    tx.delete_record(kind, key)
+async def sweep(store: QueueStore, uuids: Collection[str]) -> int:
+    """Deletes what is left of mappings that are no more; of how many records. UUIDs are never used again."""
 
-        await self._store.run(delete)
+    def delete(tx: Transaction) -> int:
+        left = [
+            (kind, key)
+            for kind in (_CHECKPOINT, _WINDOW)
+            for key, _ in _records(tx, kind, "")
+            if key.split("/", 1)[0] not in uuids
+        ]
+        for kind, key in left:
+            tx.delete_record(kind, key)
+        return len(left)
+
+    return await store.run(delete)
 
 
 def _records(tx: Transaction, kind: str, prefix: str) -> list[tuple[str, str]]:

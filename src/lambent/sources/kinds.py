@@ -6,9 +6,15 @@ from typing import Final
 
 from lambent.sources.contract import Kind
 from lambent.sources.sqs import describe_queue, make_poller
+from lambent.sources.streams import StreamParts, stream_kinds
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         "sqs": Kind(make_poller, describe_queue),
     }
 )
+
+
+def kinds_with(streams: StreamParts) -> Mapping[str, Kind]:
+    """Those that remember how far they are, too: streams."""
+    return MappingProxyType({**KINDS, **stream_kinds(streams)})

@@ -31,10 +31,6 @@ class StreamParts:
     role_of: Callable[[str], str]
     now_s: Callable[[], float] = time.time
 
-    async def forget(self, mapping: EventSourceMapping) -> None:
-        """The mapping is gone: its checkpoints too."""
-        await Checkpoints(mapping.uuid, self.store, self.outlet).forget()
-
 
 def stream_kinds(streams: StreamParts) -> Mapping[str, Kind]:
     """By the word in the source's ARN."""
