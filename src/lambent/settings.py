@@ -1,6 +1,7 @@
 """Settings, read once by the command line and handed down."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -23,6 +24,10 @@ class Settings:
     """AWS: CPU in proportion to memory, 1,769 MB being one vCPU. False: as much as there is."""
     idle_timeout_s: float = 300.0
     """POLICY: an idle environment is kept this long; AWS keeps minutes and promises nothing."""
+    neighbours: bool = True
+    """Whether an embedded neighbour (moto) serves what is not hosted here; it starts at first use."""
+    neighbour_endpoints: Mapping[str, str] = field(default_factory=dict)
+    """Service → the endpoint that serves it, ``https://host:port``, with ``,unsigned`` where no signature is made."""
     max_concurrency: int = 1000
     """AWS: the account's default quota of concurrent executions."""
     time_scale: int = 1

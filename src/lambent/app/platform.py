@@ -26,6 +26,8 @@ from lambent.invoke.outlets import LambdaOutlet, Outlets
 from lambent.invoke.placement import Placement
 from lambent.invoke.provisioned import Provisioned
 from lambent.model.errors import PlatformFault
+from lambent.neighbours.forwarding import Neighbours
+from lambent.neighbours.routing import parse_neighbour
 from lambent.node.agent import Node
 from lambent.node.runtimes import Interpreter, find_interpreters
 from lambent.node.sandbox.choose import open_backend
@@ -85,6 +87,7 @@ class Platform:
         self.api: InProcessApi
         self.outlets = Outlets()
         self.metrics = Metrics()
+        self.neighbours: Neighbours
 
     @classmethod
     async def open(cls, settings: Settings, stack: AsyncExitStack) -> "Platform":
@@ -115,6 +118,13 @@ class Platform:
             discard_oversize=True,
         )
         backend = await platform._open_backend(interpreters, port, data_dir)
+        platform.neighbours = Neighbours(
+            {*REGISTRIES, *AWAITED},
+            dict(parse_neighbour("=".join(one)) for one in settings.neighbour_endpoints.items()),
+            data_dir / "neighbour.log",
+            embedded=settings.neighbours,
+        )
+        stack.push_async_callback(platform.neighbours.close)
         stack.push_async_callback(backend.close)
         platform.node = Node(backend, interpreters, logs.writer, Credentials(mint), inside)
         placement = Placement(platform.node, settings.max_concurrency, settings.idle_timeout_s)
@@ -166,6 +176,8 @@ class Platform:
         self.api = InProcessApi(hosted)
         operations = Operations(
             {service: (registry, owners[service]) for service, registry in REGISTRIES.items()},
+            await self.neighbours.reset()
+            await self.scaling.forget_all()
             hosted,
         )
         self.frontend = frontend = Frontend(
@@ -208,6 +220,7 @@ class Platform:
         self.outlets.register("sns", SnsOutlet(sns))
         return sns
 
+            self.neighbours,
     def _make_events(self, control: "Control", frontend: Frontend) -> EventQueue:
         """Asynchronous invocation, and functions as a place to send events to."""
         reader, clock, queues = control.plane.database.reader(), LoopClock(), dict[int, str]()
@@ -273,3 +286,4 @@ class Platform:
             "environments": self.placement.counts(),
             "time_scale": self.settings.time_scale,
         }
+            "neighbours": self.neighbours.describe(),

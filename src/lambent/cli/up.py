@@ -66,6 +66,22 @@ def up(
             help="Run the retry clocks of asynchronous events this many times faster; for tests.",
         ),
     ] = 1,
+    neighbours: Annotated[
+        bool,
+        typer.Option(
+            "--neighbours/--no-neighbours",
+            help="Have moto, embedded and in memory, serve AWS services that Lambent does not host.",
+        ),
+    ] = True,
+    neighbour: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A service served by a real endpoint: s3=https://minio.example:9000. Requests are "
+            "signed with the credentials found here; with ,unsigned after the URL they are not. "
+            "May be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     allow_reset: Annotated[
         bool, typer.Option("--allow-reset", help="Let clients wipe everything; for test suites.")
     ] = False,
@@ -82,6 +98,8 @@ def up(
         allow_reset=allow_reset,
         cpu_limit=cpu_limit,
         time_scale=time_scale,
+        neighbours=neighbours,
+        neighbour_endpoints=known_neighbours(neighbour or []),
     )
     try:
         serve(settings, announce)
@@ -112,6 +130,23 @@ def loopback(host: str) -> str:
             EXIT_USAGE,
         )
     return host
+
+
+def known_neighbours(texts: list[str]) -> dict[str, str]:
+    """Service → endpoint. Raises CliError for what is none, or stands for a service hosted here."""
+    from lambent.neighbours.routing import parse_neighbour  # noqa: PLC0415
+    from lambent.server.fidelity import AWAITED, REGISTRIES  # noqa: PLC0415
+
+    found = {}
+    for text in texts:
+        try:
+            service, _ = parse_neighbour(text)
+        except ValueError as error:
+            raise CliError(f"--neighbour {text}: {error}.", "", EXIT_USAGE) from error
+        if service in {*REGISTRIES, *AWAITED}:
+            raise CliError(f"{service} is hosted here; it has no neighbour.", "", EXIT_USAGE)
+        found[service] = text.partition("=")[2]
+    return found
 
 
 def known_sandbox(name: str) -> SandboxChoice:
@@ -181,6 +216,8 @@ def describe(health: Mapping[str, Any]) -> list[str]:
         f"network   {escape(network_text(sandbox.get('network', {})))}",
         f"runtimes  {escape(runtimes_text(health['runtimes']))}",
     ]
+    if told := neighbours_text(health.get("neighbours") or {}):
+        lines.append(f"also      {escape(told)}")
     scale = int(health.get("time_scale", 1))
     if scale != 1:
         lines.append(
@@ -234,6 +271,15 @@ def network_text(network: Mapping[str, Any]) -> str:
         "host": "the host's own",
     }
     return words.get(str(network.get("mode")), "unknown")
+
+
+def neighbours_text(neighbours: Mapping[str, Any]) -> str:
+    """Who serves what is not hosted here; empty where nobody does."""
+    parts = [f"{service} at {url}" for service, url in neighbours.get("endpoints", {}).items()]
+    embedded = neighbours.get("embedded")
+    if embedded and embedded.get("installed"):
+        parts.append("S3, DynamoDB, Kinesis and others emulated by moto, in memory, from first use")
+    return "; ".join(parts)
 
 
 def runtimes_text(runtimes: list[dict[str, Any]]) -> str:

@@ -83,15 +83,20 @@ class Exchange:
         if connection is not None:
             connection.finish(self, status, head, body)
 
-    def begin(self, status: int, head: bytes) -> None:
-        """Sends the head of an answer whose body comes in pieces."""
+    def begin(self, status: int, head: bytes, length: int | None = None) -> None:
+        """Sends the head of an answer whose body comes in pieces; of ``length`` bytes, if that is known.
+
+        The body of an answer to HEAD has a length too, and no pieces.
+        """
         if self._connection is None or self._begun:
             return
         self._begun = True
         # HTTP/1.0 knows no chunks: the end of the connection is the end of the body.
-        self._chunked = not self.http_10
-        self.keep_alive = self.keep_alive and self._chunked
+        self._chunked = length is None and not self.http_10 and self.method != b"HEAD"
+        self.keep_alive = self.keep_alive and not (length is None and self.http_10)
         framing = b"transfer-encoding: chunked\r\n" if self._chunked else b""
+        if length is not None:
+            framing = b"content-length: %d\r\n" % length
         self._connection.begin(self, status, head + framing)
 
     def write(self, data: bytes) -> bool:

@@ -19,6 +19,8 @@ from lambent.gateway.function_url import FunctionUrls
 from lambent.http1.exchange import Exchange
 from lambent.model.errors import AwsError, ClientFault, PlatformFault
 from lambent.model.http import HttpRequest, HttpResponse
+from lambent.neighbours import routing
+from lambent.neighbours.forwarding import Neighbours
 from lambent.server.callers import LookUp, refine, to_request
 from lambent.server.certificates import PATH as CERTIFICATE
 from lambent.server.certificates import CertificateFile
@@ -52,11 +54,13 @@ class Edge:
         function_urls: FunctionUrls | None = None,
         certificates: CertificateFile | None = None,
         stream_route: StreamRoute | None = None,
+        neighbours: Neighbours | None = None,
     ) -> None:
         self._invoke_route = invoke_route
         self._function_urls = function_urls
         self._certificates = certificates
         self._stream_route = stream_route
+        self._neighbours = neighbours
         self._operations = operations
         self._internal = internal
         self._look_up = look_up
@@ -120,6 +124,10 @@ class Edge:
         if router.named_service(request) in self._operations.awaited_services:
             self._await(exchange, request, request_id, inside)
             return
+        neighbours, service = self._neighbours, routing.service_of(request)
+        if neighbours is not None and service is not None and neighbours.serves(service):
+            self._spawn(exchange, self._forward(exchange, neighbours, service, request_id))
+            return
         self._waiting += 1
         # Lambda is the one REST service with dated paths; its operations share the control thread.
         is_control = exchange.target.startswith(b"/20")
@@ -142,6 +150,16 @@ class Edge:
             task.cancel()
 
         exchange.on_disconnect = leave
+
+    async def _forward(
+        self, exchange: Exchange, neighbours: Neighbours, service: str, request_id: str
+    ) -> None:
+        request = to_request(exchange)
+        caller = refine(codec.caller_of(request, request_id), self._look_up)
+        try:
+            await neighbours.serve(exchange, request, service, caller)
+        except AwsError as error:
+            _respond(exchange, codec.encode_error(router.guess(request), error, request_id))
 
     async def _serve_awaited(
         self, exchange: Exchange, request: HttpRequest, request_id: str, inside: bool

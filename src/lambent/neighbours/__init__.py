@@ -1,0 +1,1 @@
+"""Services that others serve: the embedded moto, and real endpoints."""
