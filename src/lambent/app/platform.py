@@ -43,6 +43,7 @@ from lambent.server.internal import Internal
 from lambent.server.invoke_route import InvokeRoute
 from lambent.server.operations import Operations
 from lambent.server.stream_route import StreamRoute
+from lambent.services.applicationautoscaling.service import AutoScaling
 from lambent.services.logs.service import LogsService
 from lambent.services.logs.service import reset as reset_logs
 from lambent.services.sns.http_client import HttpClient
@@ -83,6 +84,7 @@ class Platform:
         self.sqs: SqsService
         self.sns: SnsService
         self.events: EventQueue
+        self.scaling: AutoScaling
         self.frontend: Frontend
         self.api: InProcessApi
         self.outlets = Outlets()
@@ -134,11 +136,16 @@ class Platform:
         control.changes.provisioned = Provisioned(placement)
         stack.callback(control.changes.provisioned.close)
         control.changes.provision_all()
+        platform.scaling = AutoScaling(
+            control.plane, control.thread, control.changes.provisioned, settings.time_scale
+        )
         stack.callback(inside.close)
         edge = platform._make_edge(control, logs, mint)
         stack.callback(edge.close)
         await platform.events.open()
         stack.push_async_callback(platform.events.close)
+        platform.scaling.start()
+        stack.push_async_callback(platform.scaling.stop)
         await control.sources.start(control.plane, control.thread, platform.frontend, platform.api)
         server = HttpServer(edge.handle, MAX_REQUEST_BYTES)
         bounds = Bounds(max_held_bytes=_MAX_HELD_BYTES, max_connections=_MAX_CONNECTIONS)
@@ -160,6 +167,7 @@ class Platform:
             await self.queues.clear()
             await self.sqs.reset()
             self.sns.forget_all()
+            await self.scaling.forget_all()
             await loop.run_in_executor(None, reset_logs, logs)
 
         code = control.plane.code
@@ -171,7 +179,11 @@ class Platform:
             control.sources.report,
         )
         owners = {"lambda": control.plane, "logs": logs, "sts": StsService()}
-        awaited = {"sns": self.sns, "sqs": self.sqs}
+        awaited = {
+            "application-autoscaling": self.scaling,
+            "sns": self.sns,
+            "sqs": self.sqs,
+        }
         hosted = {service: (registry, awaited[service]) for service, registry in AWAITED.items()}
         self.api = InProcessApi(hosted)
         operations = Operations(

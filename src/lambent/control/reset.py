@@ -6,7 +6,7 @@ _TABLES = (
     *("versions", "version_numbers", "aliases", "statements", "tags", "layer_versions"),
     *("reservations", "recursion_configs", "code_signing_configs", "code_signing_of_functions"),
     *("event_invoke_configs", "function_urls", "provisioned_concurrency"),
-    "event_source_mappings",
+    *("event_source_mappings", "scaling"),
 )
 _FUNCTIONS = "SELECT account_id, region, name FROM versions WHERE number = 0"
 

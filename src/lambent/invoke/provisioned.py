@@ -32,6 +32,8 @@ class _Allocation:
     counts: dict[str, int] = field(default_factory=dict)
     retry: asyncio.TimerHandle | None = None
     retry_s: float = _RETRY_S
+    peak: int = 0
+    """The most executions at once since somebody asked."""
 
 
 class Provisioned:
@@ -50,7 +52,25 @@ class Provisioned:
         if kept is None:
             return None
         pool = self._placement.kept(kept.key)
-        return kept if pool is not None and pool.can_take else None
+        if pool is None or not pool.can_take:
+            return None
+        if allocation is not None:
+            allocation.peak = max(allocation.peak, self._in_use(allocation) + 1)
+        return kept
+
+    def take_uses(self) -> dict[str, tuple[int, int]]:
+        """Of each allocation that is READY: the most executions at once since the last call, and environments."""
+        uses = {}
+        for arn, allocation in self._allocations.items():
+            status = self.status(arn)
+            if status.status == "READY":
+                uses[arn] = (min(allocation.peak, status.available), status.available)
+            allocation.peak = self._in_use(allocation)
+        return uses
+
+    def _in_use(self, allocation: _Allocation) -> int:
+        pools = [self._placement.kept(spec.key) for spec in allocation.specs.values()]
+        return sum(pool.serving for pool in pools if pool is not None)
 
     def put(self, target: Target, requested: int) -> None:
         """Keeps ``requested`` environments for what ``target`` resolves to now; 0 ends it.
@@ -62,7 +82,7 @@ class Provisioned:
         if before.retry is not None:
             before.retry.cancel()
         shares = share(target, requested) if requested else []
-        after = _Allocation(requested, counts={spec.key: n for spec, n in shares})
+        after = _Allocation(requested, counts={spec.key: n for spec, n in shares}, peak=before.peak)
         for spec, _ in shares:
             after.specs[spec.key] = before.specs.get(spec.key) or replace(
                 spec, key=f"{spec.key}|{arn}", initialization_type=INITIALIZATION_TYPE

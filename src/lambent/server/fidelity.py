@@ -15,6 +15,7 @@ from lambent.control.configuration import RUNTIMES
 from lambent.control.registry import OPERATIONS as LAMBDA_OPERATIONS
 from lambent.model.call import Call, Result
 from lambent.server import invoke_route
+from lambent.services.applicationautoscaling.registry import OPERATIONS as SCALING_OPERATIONS
 from lambent.services.logs.registry import OPERATIONS as LOGS_OPERATIONS
 from lambent.services.sns.registry import OPERATIONS as SNS_OPERATIONS
 from lambent.services.sqs.registry import OPERATIONS as SQS_OPERATIONS
@@ -29,7 +30,11 @@ REGISTRIES: Mapping[str, Registry] = MappingProxyType(
 """The services hosted here whose operations run on threads, and these by AWS name."""
 
 AWAITED: Mapping[str, Mapping[str, Callable[[Any, Call], Awaitable[Result]]]] = MappingProxyType(
-    {"sns": SNS_OPERATIONS, "sqs": SQS_OPERATIONS}
+    {
+        "application-autoscaling": SCALING_OPERATIONS,
+        "sns": SNS_OPERATIONS,
+        "sqs": SQS_OPERATIONS,
+    }
 )
 """Those whose operations are awaited on the loop."""
 

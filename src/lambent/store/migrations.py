@@ -7,6 +7,7 @@ from lambent.store.schema_of_events import SCHEMA_OF_EVENTS
 from lambent.store.schema_of_mappings import SCHEMA_OF_MAPPINGS
 from lambent.store.schema_of_provisioned import SCHEMA_OF_PROVISIONED
 from lambent.store.schema_of_scale import SCHEMA_OF_SCALE
+from lambent.store.schema_of_scaling import SCHEMA_OF_SCALING
 from lambent.store.schema_of_settings import SCHEMA_OF_SETTINGS
 
 MIGRATIONS: tuple[str, ...] = (
@@ -88,4 +89,5 @@ MIGRATIONS: tuple[str, ...] = (
     SCHEMA_OF_EVENTS,
     SCHEMA_OF_PROVISIONED,
     SCHEMA_OF_MAPPINGS,
+    SCHEMA_OF_SCALING,
 )

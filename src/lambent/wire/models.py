@@ -37,6 +37,7 @@ SERVICE_BY_TARGET_PREFIX = MappingProxyType(
     {
         "AmazonSQS": "sqs",
         "AmazonSSM": "ssm",
+        "AnyScaleFrontendService": "application-autoscaling",
         "AWSEvents": "events",
         "AWSStepFunctions": "stepfunctions",
         "CodeDeploy_20141006": "codedeploy",

@@ -1,6 +1,5 @@
 """Who may invoke a function: its resource policies, asked."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ LIVE = FunctionName(OWN, "us-east-1", "f", "live")
 
 
 @pytest.fixture
-def policies(plane: Any, client: Any) -> Iterator[ResourcePolicies]:
+def policies(plane: Any, client: Any) -> ResourcePolicies:
     """Of a platform with one function ``f`` and its alias ``live``."""
     client.create(Publish=True)
     client("CreateAlias", FunctionName="f", Name="live", FunctionVersion="1")
