@@ -37,6 +37,10 @@ from lambent.testing.parity import (
     refused,
 )
 
+PENDING = (
+    "The operation cannot be performed at this time. The function is currently in the following "
+    "state: Pending"
+)
 F = {"FunctionName": "f"}
 BARE = {"FunctionName": "bare"}
 CONTEXT = base64.b64encode(b'{"custom": {}}').decode()
@@ -94,8 +98,7 @@ CASES = [
         {"FunctionName": "pending"},
         REPORTED,
         CONFLICT,
-        "The operation cannot be performed at this time. The function is currently in the following "
-        "state: Pending",
+        PENDING,
     ),
     refused(
         "Invoke",
@@ -113,6 +116,22 @@ CASES = [
         "ValidationException",
         "1 validation error detected: Value 'Never' at 'invocationType' failed to satisfy "
         "constraint: Member must satisfy enum value set: [Event, RequestResponse, DryRun]",
+    ),
+    refused(
+        "Invoke",
+        "too much",
+        {**BARE, "Payload": b" " * (6 * 1024 * 1024 + 1)},
+        "recorded by LocalStack's tests, with the limit of today",
+        "RequestTooLargeException",
+        "Request must be smaller than 6291456 bytes for the InvokeFunction operation",
+    ),
+    refused(
+        "InvokeAsync",
+        "while it is created",
+        {"FunctionName": "pending", "InvokeArgs": b"{}"},
+        REPORTED,
+        CONFLICT,
+        PENDING,
     ),
     Case(
         "InvokeAsync",

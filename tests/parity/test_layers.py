@@ -28,6 +28,8 @@ NO_LAYER_VERSION = f"Layer version {LAYER}:9 does not exist."
 STATEMENT = {"StatementId": "s2", "Action": "lambda:GetLayerVersion", "Principal": "111122223333"}
 STALE_LAYER = STALE.replace("GetFunction/GetAlias", "GetLayerPolicy")
 TWO = {"LayerName": "l", "VersionNumber": 2}
+FITTING = 73
+"""So many long statements are just below 20 KiB."""
 KINDS: dict[str, Any] = {
     "CompatibleArchitectures": ["x86_64"],
     "CompatibleRuntimes": ["python3.12"],
@@ -177,6 +179,19 @@ CASES = [
         CONFLICT,
         "The statement id (s1) provided already exists. Please provide a new statement id, or remove "
         "the existing statement.",
+    ),
+    refused(
+        "AddLayerVersionPermission",
+        "more than a policy holds",
+        {**VERSION, **STATEMENT, "StatementId": "x" * 100},
+        RECORDED,
+        "PolicyLengthExceededException",
+        Like(r"The final policy size \(\d+\) is bigger than the limit \(20480\)\."),
+    ).after(
+        *(
+            ("AddLayerVersionPermission", {**VERSION, **STATEMENT, "StatementId": f"{number:0100}"})
+            for number in range(FITTING)
+        )
     ),
     Case(
         "GetLayerVersionPolicy",
