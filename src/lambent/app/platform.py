@@ -87,9 +87,9 @@ class Platform:
         self.scaling: AutoScaling
         self.frontend: Frontend
         self.api: InProcessApi
+        self.neighbours: Neighbours
         self.outlets = Outlets()
         self.metrics = Metrics()
-        self.neighbours: Neighbours
 
     @classmethod
     async def open(cls, settings: Settings, stack: AsyncExitStack) -> "Platform":
@@ -110,6 +110,13 @@ class Platform:
         await sqs_upkeep.start(platform.sqs)
         platform.outlets.register("sqs", SqsOutlet(platform.sqs))
         platform.sns = await platform._start_sns(data_dir, stack)
+        platform.neighbours = Neighbours(
+            {*REGISTRIES, *AWAITED},
+            dict(parse_neighbour("=".join(one)) for one in settings.neighbour_endpoints.items()),
+            data_dir / "neighbour.log",
+            embedded=settings.neighbours,
+        )
+        stack.push_async_callback(platform.neighbours.close)
         logs = LogsService(data_dir)
         logs.start()
         stack.callback(logs.stop)
@@ -120,13 +127,6 @@ class Platform:
             discard_oversize=True,
         )
         backend = await platform._open_backend(interpreters, port, data_dir)
-        platform.neighbours = Neighbours(
-            {*REGISTRIES, *AWAITED},
-            dict(parse_neighbour("=".join(one)) for one in settings.neighbour_endpoints.items()),
-            data_dir / "neighbour.log",
-            embedded=settings.neighbours,
-        )
-        stack.push_async_callback(platform.neighbours.close)
         stack.push_async_callback(backend.close)
         platform.node = Node(backend, interpreters, logs.writer, Credentials(mint), inside)
         placement = Placement(platform.node, settings.max_concurrency, settings.idle_timeout_s)
@@ -167,6 +167,7 @@ class Platform:
             await self.queues.clear()
             await self.sqs.reset()
             self.sns.forget_all()
+            await self.neighbours.reset()
             await self.scaling.forget_all()
             await loop.run_in_executor(None, reset_logs, logs)
 
@@ -188,8 +189,6 @@ class Platform:
         self.api = InProcessApi(hosted)
         operations = Operations(
             {service: (registry, owners[service]) for service, registry in REGISTRIES.items()},
-            await self.neighbours.reset()
-            await self.scaling.forget_all()
             hosted,
         )
         self.frontend = frontend = Frontend(
@@ -212,6 +211,7 @@ class Platform:
             FunctionUrls(UrlDirectory(control.plane.database), frontend, mint.lookup, user_id),
             CertificateFile(self.sns.certificate),
             StreamRoute(frontend, mint.lookup, cross_account),
+            self.neighbours,
         )
 
     async def _start_sns(self, data_dir: Path, stack: AsyncExitStack) -> SnsService:
@@ -232,7 +232,6 @@ class Platform:
         self.outlets.register("sns", SnsOutlet(sns))
         return sns
 
-            self.neighbours,
     def _make_events(self, control: "Control", frontend: Frontend) -> EventQueue:
         """Asynchronous invocation, and functions as a place to send events to."""
         reader, clock, queues = control.plane.database.reader(), LoopClock(), dict[int, str]()
@@ -297,5 +296,5 @@ class Platform:
             "runtimes": described["runtimes"],
             "environments": self.placement.counts(),
             "time_scale": self.settings.time_scale,
-        }
             "neighbours": self.neighbours.describe(),
+        }
