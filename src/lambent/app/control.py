@@ -14,10 +14,16 @@ from lambent.control.plane import ControlPlane
 from lambent.invoke.counting import Counting
 from lambent.invoke.outlets import Outlets
 from lambent.node.runtimes import Interpreter, choose_interpreter
+from lambent.observe.metrics import Metrics
 from lambent.settings import Settings
+from lambent.sources.checkpoints import sweep
 from lambent.sources.hosting import HostedSources
+from lambent.sources.kinds import kinds_with
+from lambent.sources.streams import StreamParts
 from lambent.store.code import CodeStore
 from lambent.store.database import Database
+from lambent.store.event_source_mappings import every_mapping
+from lambent.store.queues.contract import QueueStore
 from lambent.wire.models import operation_model
 
 
@@ -39,6 +45,8 @@ class Control:
         interpreters: list[Interpreter],
         stack: AsyncExitStack,
         outlets: Outlets,
+        queues: QueueStore,
+        metrics: Metrics,
     ) -> "Control":
         """Opens the records and finishes what a crash left in between."""
         loop = asyncio.get_running_loop()
@@ -54,7 +62,13 @@ class Control:
 
         directory = Directory(database, code, runtime_build)
         changes = Changes(directory, Counting(settings.max_concurrency), database, loop)
-        sources = HostedSources(loop)
+
+        def role_of(function_arn: str) -> str:
+            _, _, _, region, account_id, _, name, *qualifier = function_arn.split(":")
+            target = directory.resolve(account_id, region, name, "".join(qualifier) or None)
+            return target.primary.role
+
+        sources = HostedSources(loop, kinds_with(StreamParts(queues, outlets, metrics, role_of)))
         plane = ControlPlane(
             database,
             code,
@@ -71,3 +85,12 @@ class Control:
         changes.reserve_all()
         await preloading
         return cls(plane, directory, changes, thread, sources)
+
+    async def sweep_checkpoints(self, queues: QueueStore) -> None:
+        """Before sources are started: what is left of mappings that are gone."""
+
+        def read() -> set[str]:
+            return {mapping.uuid for mapping in every_mapping(self.plane.database.connection)}
+
+        uuids = await asyncio.get_running_loop().run_in_executor(self.thread, read)
+        await sweep(queues, uuids)

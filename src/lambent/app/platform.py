@@ -102,8 +102,16 @@ class Platform:
         platform.endpoint = f"http://{host}:{port}"
         data_dir = open_data_dir(settings.data_dir, stack)
         interpreters = find_interpreters()
-        control = await Control.open(settings, data_dir, interpreters, stack, platform.outlets)
         platform.queues = SqliteQueueStore(data_dir / QUEUES_FILE_NAME)
+        control = await Control.open(
+            settings,
+            data_dir,
+            interpreters,
+            stack,
+            platform.outlets,
+            platform.queues,
+            platform.metrics,
+        )
         await platform.queues.open()
         stack.push_async_callback(platform.queues.close)
         platform.sqs = SqsService(platform.queues)
@@ -146,6 +154,7 @@ class Platform:
         stack.push_async_callback(platform.events.close)
         platform.scaling.start()
         stack.push_async_callback(platform.scaling.stop)
+        await control.sweep_checkpoints(platform.queues)
         await control.sources.start(control.plane, control.thread, platform.frontend, platform.api)
         server = HttpServer(edge.handle, MAX_REQUEST_BYTES)
         bounds = Bounds(max_held_bytes=_MAX_HELD_BYTES, max_connections=_MAX_CONNECTIONS)
