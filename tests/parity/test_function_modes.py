@@ -16,6 +16,7 @@ from lambent.testing.parity import (
 )
 
 F = {"FunctionName": "f"}
+RUNTIME_VERSION = f"arn:aws:lambda:us-east-1::runtime:{'0' * 64}"
 MANUAL = "RuntimeVersionArn is required when UpdateRuntimeOn is Manual."
 CASES = [
     Case(
@@ -33,6 +34,17 @@ CASES = [
         API,
         {"UpdateRuntimeOn": "FunctionUpdate", "FunctionArn": f"{FUNCTION}f:1"},
     ),
+    Case(
+        "PutRuntimeManagementConfig",
+        "by hand, and it is kept",
+        {**F, "UpdateRuntimeOn": "Manual", "RuntimeVersionArn": RUNTIME_VERSION},
+        API,
+        {
+            "UpdateRuntimeOn": "Manual",
+            "FunctionArn": f"{FUNCTION}f:$LATEST",
+            "RuntimeVersionArn": RUNTIME_VERSION,
+        },
+    ),
     refused(
         "PutRuntimeManagementConfig",
         "by hand without a version",
@@ -47,7 +59,7 @@ CASES = [
         {
             **F,
             "UpdateRuntimeOn": "Auto",
-            "RuntimeVersionArn": "arn:aws:lambda:us-east-1::runtime:" + "0" * 64,
+            "RuntimeVersionArn": RUNTIME_VERSION,
         },
         "best known",
         INVALID,

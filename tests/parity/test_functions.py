@@ -90,14 +90,18 @@ def configuration(name: str, **more: Any) -> dict[str, Any]:
         "Architectures": ["x86_64"],
         "EphemeralStorage": {"Size": 512},
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+        "RuntimeVersionConfig": {
+            "RuntimeVersionArn": f"arn:aws:lambda:us-east-1::runtime:{'0' * 64}"
+        },
         "LoggingConfig": {"LogFormat": "Text", "LogGroup": f"/aws/lambda/{name}"},
     }
     return {member: value for member, value in (shown | more).items() if value is not None}
 
 
 def listed(name: str, **more: Any) -> dict[str, Any]:
-    """The same in a list, where states are left out."""
-    return configuration(name, **{"State": None, "LastUpdateStatus": None, **more})
+    """The same in a list, where states and the runtime's version are left out."""
+    absent = {"State": None, "LastUpdateStatus": None, "RuntimeVersionConfig": None}
+    return configuration(name, **absent | more)
 
 
 CREATING: dict[str, Any] = {

@@ -90,6 +90,7 @@ class LambdaApi:
             architecture="x86_64",
             destination_services=("lambda", "sqs", "sns"),
             sources=FakeSources(),
+            runtime_build=lambda _: "0" * 64,
         )
         return cls(plane, dict(ids or {}))
 
