@@ -17,8 +17,10 @@ from pathlib import Path
 
 from benchmarks.harness import Platform, invoke_bytes, request_bytes
 from benchmarks.invoke import HANDLER, PAYLOAD, latencies_ms, percentile, show
+from lambent.node.nodejs.runtimes import find_nodes
 
 BOOTSTRAPS = Path(__file__).parents[1] / "tests" / "contract" / "bootstraps"
+NODE = b"export const handler = async (event) => event;"
 WRAPPER = '#!/bin/sh\nexec "$@"\n'
 
 
@@ -74,6 +76,8 @@ def measure(count: int) -> None:
     }
     if static := build_static():
         kinds["provided.al2023, static C"] = {"bootstrap": static}, {"Runtime": "provided.al2023"}
+    for node in find_nodes():
+        kinds[node.name] = {"app.mjs": NODE}, {"Runtime": node.name}
     times: dict[str, list[float]] = {kind: [] for kind in kinds}
     with Platform() as platform:
         for index in range(count):

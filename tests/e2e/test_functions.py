@@ -237,7 +237,7 @@ def test_the_resource_policy(client: Any, deploy: Callable[..., Any]) -> None:
         ({"Timeout": 901}, "ValidationException"),
         ({"EphemeralStorage": {"Size": 511}}, "ValidationException"),
         ({"Runtime": "cobol85"}, "InvalidParameterValueException"),
-        ({"Runtime": "nodejs22.x"}, "NotImplementedException"),
+        ({"Runtime": "nodejs18.x"}, "NotImplementedException"),
         ({"Role": "not-an-arn"}, "ValidationException"),
         ({"Handler": "a b"}, "ValidationException"),
         ({"FunctionName": "no spaces here"}, "ValidationException"),

@@ -95,7 +95,7 @@ return listing
     }
     assert set(found[""]) - expected <= {"lib32", "lib64", "libx32", ".lambent"}
     assert set(found["root"] or []) <= {".pyenv", ".local"}, "no more than an interpreter's way"
-    assert set(found["var"]) == {"task", "runtime"}
+    assert set(found["var"]) == {"task", "runtime", "lang", "node_modules"}
     assert not {"passwd-", "shadow", "sudoers", "hostname", "machine-id"} & set(found["etc"])
     assert set(found["dev"]) <= {
         "null",

@@ -13,7 +13,7 @@ from lambent.control.directory import Directory
 from lambent.control.plane import ControlPlane
 from lambent.invoke.counting import Counting
 from lambent.invoke.outlets import Outlets
-from lambent.node.runtimes import Interpreter, choose_interpreter
+from lambent.node.runtimes import Interpreter, choose_interpreter, missing_runtime
 from lambent.observe.metrics import Metrics
 from lambent.settings import Settings
 from lambent.sources.checkpoints import sweep
@@ -78,6 +78,7 @@ class Control:
             destination_services=outlets.services,
             runtime_notice=lambda runtime: choose_interpreter(runtime, interpreters).notice,
             runtime_build=runtime_build,
+            runtime_missing=missing_runtime,
             provisioned_status=changes.provisioned_status,
             sources=sources,
         )

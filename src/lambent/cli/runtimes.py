@@ -1,4 +1,4 @@
-"""``lambent runtimes``: the Pythons functions can run under here, and adding one."""
+"""``lambent runtimes``: what functions can run under here, Pythons and Node.js, and adding one."""
 
 import shutil
 import subprocess
@@ -28,7 +28,12 @@ app = typer.Typer(
 @app.command("ls")
 @reported
 def ls() -> None:
-    """List the Pythons found and whether functions can use them."""
+    """List the Pythons found and the Node.js that can be had, and whether functions can use them."""
+    from lambent.node.nodejs.runtimes import (  # noqa: PLC0415
+        NODE_RUNTIME_NAMES,
+        find_nodes,
+        prepared_node_dir,
+    )
     from lambent.node.runtimes import find_executables, find_interpreters  # noqa: PLC0415
 
     usable = {interpreter.version for interpreter in find_interpreters()}
@@ -37,6 +42,12 @@ def ls() -> None:
         state = "[green]ready    [/]" if version in usable else "[yellow]not added[/]"
         screen.print(f"python{version:<5} {state} ", end="")
         screen.print(executable, markup=False)
+    nodes = {node.name: node for node in find_nodes()}
+    for name in NODE_RUNTIME_NAMES:
+        state = "[green]ready    [/]" if name in nodes else "[yellow]not added[/]"
+        screen.print(f"{name:<11} {state} ", end="")
+        place = nodes[name].executable if name in nodes else prepared_node_dir(name)
+        screen.print(str(place), markup=False)
     missing = [version for version in find_executables() if version not in usable]
     if missing:
         console.err().print(f"Add one with: lambent runtimes add python{missing[-1]}", style="dim")
@@ -45,9 +56,11 @@ def ls() -> None:
 @app.command("add")
 @reported
 def add(
-    runtime: Annotated[str, typer.Argument(help="Such as python3.12.", show_default=False)],
+    runtime: Annotated[
+        str, typer.Argument(help="Such as python3.12 or nodejs22.x.", show_default=False)
+    ],
 ) -> None:
-    """Install AWS's runtime client and boto3 for a Python of this machine, so functions can use it."""
+    """Install AWS's runtime client and SDK for a Python of this machine, or Node.js with them."""
     if prepare(runtime, run_quietly):
         console.err().print(
             f"{runtime} is ready. A platform that runs sees it when it is started again."
@@ -58,12 +71,15 @@ def add(
 
 def prepare(runtime: str, run: Runner) -> bool:
     """Makes ``runtime`` usable; False when it was. Raises CliError when this machine lacks it."""
+    from lambent.cli.node_runtimes import PINNED, prepare_node  # noqa: PLC0415
     from lambent.node.runtimes import (  # noqa: PLC0415
         find_executables,
         find_interpreters,
         prepared_packages_dir,
     )
 
+    if runtime in PINNED:
+        return prepare_node(runtime, run)
     version = runtime.removeprefix("python")
     executable = find_executables().get(version)
     if executable is None:

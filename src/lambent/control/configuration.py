@@ -21,7 +21,9 @@ from lambent.model.errors import ClientFault, invalid_parameter, not_yet
 from lambent.model.function import FunctionVersion
 
 RUNTIMES = frozenset(
-    {f"python3.{minor}" for minor in range(9, 15)} | {"provided.al2", "provided.al2023"}
+    {f"python3.{minor}" for minor in range(9, 15)}
+    | {"nodejs20.x", "nodejs22.x", "nodejs24.x"}
+    | {"provided.al2", "provided.al2023"}
 )
 """What Lambent runs; the others that AWS knows are refused by name."""
 
@@ -94,6 +96,13 @@ def choose_architecture(plane: ControlPlane, wanted: list[str] | None, present: 
     if architecture != plane.architecture:
         raise not_yet(f"the architecture {architecture} on this {plane.architecture} host")
     return architecture
+
+
+def require_runtime(plane: ControlPlane, runtime: str | None) -> None:
+    """Raises NotImplementedException, with what to do, for a runtime nothing on this host can stand in for."""
+    missing = None if runtime is None else plane.runtime_missing(runtime)
+    if missing:
+        raise not_yet(missing)
 
 
 def revised(plane: ControlPlane, version: FunctionVersion) -> FunctionVersion:

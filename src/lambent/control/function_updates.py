@@ -10,7 +10,12 @@ from sqlite3 import Connection
 
 from lambent.control.account import check_code_storage
 from lambent.control.answers import function_configuration
-from lambent.control.configuration import choose_architecture, configure, revised
+from lambent.control.configuration import (
+    choose_architecture,
+    configure,
+    require_runtime,
+    revised,
+)
 from lambent.control.function_code_signing import check_signature
 from lambent.control.function_layers import check_total_size
 from lambent.control.functions import uploaded_code
@@ -40,10 +45,10 @@ def update_function_code(plane: ControlPlane, call: Call) -> Result:
     cx = plane.database.connection
     latest = _changeable(cx, call)  # before a large zip is looked at
     check_signature(cx, unqualified_function_of(call))
-    content = uploaded_code(parameters)
+    content, operation = uploaded_code(call, parameters)
     architecture = choose_architecture(plane, parameters.get("Architectures"), latest.architecture)
     keep = plane.code.check if parameters.get("DryRun") else plane.code.put
-    code = keep(content, call.operation)
+    code = keep(content, operation)
 
     def change(_: Connection, version: FunctionVersion) -> FunctionVersion:
         check_total_size(code, version.layers)
@@ -55,6 +60,7 @@ def update_function_code(plane: ControlPlane, call: Call) -> Result:
 def update_function_configuration(plane: ControlPlane, call: Call) -> Result:
     """``UpdateFunctionConfiguration``: the settings given; the others stay as they are."""
     refuse_unsupported(call.parameters)
+    require_runtime(plane, call.parameters.get("Runtime"))
 
     def change(cx: Connection, version: FunctionVersion) -> FunctionVersion:
         configured = configure(cx, call.parameters, version, plane.destination_services)

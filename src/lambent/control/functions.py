@@ -7,7 +7,12 @@ from typing import Any
 from lambent.control import paging
 from lambent.control.account import check_code_storage
 from lambent.control.answers import code_location, function_configuration, listed_configuration
-from lambent.control.configuration import choose_architecture, configure, revised
+from lambent.control.configuration import (
+    choose_architecture,
+    configure,
+    require_runtime,
+    revised,
+)
 from lambent.control.function_code_signing import check_signature_for, required_config
 from lambent.control.lifecycle import pending
 from lambent.control.locate import function_of, latest_of, version_of
@@ -18,7 +23,7 @@ from lambent.control.versions import publish
 from lambent.model import limits
 from lambent.model.call import Call, Result
 from lambent.model.code_signing import CodeSigningConfig
-from lambent.model.errors import ClientFault, conflict, invalid_parameter
+from lambent.model.errors import AwsError, ClientFault, conflict, invalid_parameter
 from lambent.model.function import LATEST, CodeRef, FunctionVersion
 from lambent.model.function_name import UNQUALIFIED_PATTERN, FunctionName, is_version
 from lambent.store import (
@@ -39,6 +44,7 @@ def create_function(plane: ControlPlane, call: Call) -> Result:
     """``CreateFunction``: Pending when it answers, its code checked, kept and unpacked."""
     parameters = call.parameters
     refuse_unsupported(parameters)
+    require_runtime(plane, parameters.get("Runtime"))
     function = _new_name(call)
     tagged = check_tags(parameters.get("Tags") or {})
     cx = plane.database.connection
@@ -46,7 +52,7 @@ def create_function(plane: ControlPlane, call: Call) -> Result:
         raise conflict(f"Function already exist: {function.name}")
     _require_handler(parameters)
     signing = _signing_config(cx, parameters, function)
-    code = plane.code.put(uploaded_code(parameters["Code"]), call.operation)
+    code = plane.code.put(*uploaded_code(call, parameters["Code"]))
     architecture = choose_architecture(plane, parameters.get("Architectures"), plane.architecture)
     base = _blank(function, code, architecture)
     with plane.database.transaction() as cx:
@@ -140,12 +146,26 @@ def delete_function(plane: ControlPlane, call: Call) -> Result:
     return Result({"StatusCode": 204}, status=204)
 
 
-def uploaded_code(parameters: Mapping[str, Any]) -> bytes:
-    """The zip in a request. Raises ``InvalidParameterValueException`` when there is none."""
-    zip_file: bytes | None = parameters.get("ZipFile")
-    if zip_file is None:
-        raise invalid_parameter("Please provide a source for function code.")
-    return zip_file
+def uploaded_code(
+    call: Call, source: Mapping[str, Any], kind: str = "function code"
+) -> tuple[bytes, str | None]:
+    """The zip of a request, or the one in S3 that it names; and the operation, if a request carried it.
+
+    Raises ``InvalidParameterValueException`` when there is none, or both; and what fetching it met.
+    """
+    zip_file: bytes | None = source.get("ZipFile")
+    if zip_file is not None:
+        if source.get("S3Bucket") or source.get("S3Key"):
+            # The text is the best known.
+            raise invalid_parameter(
+                "Please do not provide other FunctionCode parameters when providing a ZipFile."
+            )
+        return zip_file, call.operation
+    if isinstance(call.fetched_code, AwsError):
+        raise call.fetched_code
+    if call.fetched_code is None or not source.get("S3Bucket"):
+        raise invalid_parameter(f"Please provide a source for {kind}.")
+    return call.fetched_code, None
 
 
 def _lists_replicas_only(parameters: Mapping[str, Any]) -> bool:

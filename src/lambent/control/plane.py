@@ -48,6 +48,8 @@ class ControlPlane:
     pending_work: list[WorkItem] = field(default_factory=list)
     runtime_notice: Callable[[str], str | None] = lambda _: None
     """What there is to say of a runtime on this host: that another interpreter stands in for it."""
+    runtime_missing: Callable[[str], str | None] = lambda _: None
+    """Why functions of a runtime cannot run on this host at all, and what would change that."""
     destination_services: Collection[str] = ("lambda",)
     """The services hosted here that events can be sent on to, by their word in an ARN."""
     runtime_build: Callable[[str], str | None] = lambda _: None

@@ -13,6 +13,7 @@ from lambent.model.runtime_version import runtime_version_arn
 from lambent.node.environ import build_environ
 from lambent.node.environment import Environment, Watcher
 from lambent.node.environment_log import EnvironmentLog, LogSink, Phase, open_log
+from lambent.node.nodejs.runtimes import find_nodes
 from lambent.node.runtimes import RUNTIME_NAMES, Interpreter, choose_interpreter, runtime_label
 from lambent.node.sandbox.contract import Backend, Launch
 
@@ -86,7 +87,7 @@ class Node:
         choice = choose_interpreter(spec.runtime, self._interpreters)
         build = choice.interpreter.build
         arn = runtime_version_arn(spec.region, build) if build else None
-        log.init_start(now_ms, runtime_label(spec.runtime, choice.interpreter), phase, arn)
+        log.init_start(now_ms, runtime_label(spec.runtime, choice), phase, arn)
         if choice.notice and phase == "init":
             log.notice(now_ms, choice.notice)
         if phase == "init":
@@ -94,11 +95,12 @@ class Node:
 
     def describe(self) -> Mapping[str, Any]:
         """The sandbox in use, and what each runtime runs under (``exact``: as asked), for health."""
-        choices = {name: choose_interpreter(name, self._interpreters) for name in RUNTIME_NAMES}
+        names = (*RUNTIME_NAMES, *(node.name for node in find_nodes()))
+        choices = {name: choose_interpreter(name, self._interpreters) for name in names}
         runtimes = [
             {
                 "name": name,
-                "executable": choice.interpreter.executable,
+                "executable": (choice.node or choice.interpreter).executable,
                 "exact": choice.notice is None,
                 "notice": choice.notice,
             }

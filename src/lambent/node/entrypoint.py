@@ -1,14 +1,15 @@
 """What a function is started with when that is not its handler in a fork of the zygote.
 
 A custom runtime (``provided.*``) is any executable called ``bootstrap``; a wrapper script is given the
-command that would start the Python runtime, and starts it. Source: "Building a custom runtime", "Modifying
-the runtime environment" (AWS Lambda).
+command that would start the managed runtime, and starts it; Node.js is started by that command itself.
+Source: "Building a custom runtime", "Modifying the runtime environment" (AWS Lambda).
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 from lambent.model.invocation import EnvironmentSpec
+from lambent.node.nodejs.runtimes import is_node
 from lambent.node.runtimes import is_provided
 
 BOOTSTRAP_SCRIPT = "bootstrap.py"
@@ -21,11 +22,13 @@ def choose_entry(
 ) -> dict[str, Any] | None:
     """For :func:`lambent.node.zygote.entrypoint.execute`; None when the zygote's fork runs the handler itself.
 
-    ``runtime_command`` is what starts the Python runtime from nothing. AWS: wrapper scripts are not
+    ``runtime_command`` is what starts the managed runtime from nothing. AWS: wrapper scripts are not
     supported on OS-only runtimes; the variable is one like any other there.
     """
     if is_provided(spec.runtime):
         roots = [root for root in (task_root, opt_root) if root]
         return {"bootstraps": [f"{root}/bootstrap" for root in roots]}
     wrapper = spec.environment.get(_WRAPPER)
-    return {"wrapper": wrapper, "command": list(runtime_command)} if wrapper else None
+    if wrapper:
+        return {"wrapper": wrapper, "command": list(runtime_command)}
+    return {"command": list(runtime_command)} if is_node(spec.runtime) else None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from lambent.model.invocation import EnvironmentSpec
+from lambent.node.nodejs.runtimes import is_node
 from lambent.node.runtimes import is_provided
 
 _STATIC = {
@@ -31,7 +32,8 @@ def build_environ(
     if not is_provided(spec.runtime):
         # AWS: "not defined for OS-only runtimes".
         managed["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{spec.runtime}"
-        managed["PYTHONPATH"] = "/var/runtime"
+        if not is_node(spec.runtime):
+            managed["PYTHONPATH"] = "/var/runtime"
     return {
         **spec.environment,
         **_STATIC,

@@ -12,6 +12,14 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
+from lambent.node.nodejs.runtimes import (
+    NODE_RUNTIME_NAMES,
+    NodeRuntime,
+    choose_node,
+    find_nodes,
+    is_node,
+)
+
 _CLIENT = "awslambdaric"
 _SDK = "boto3"
 _VERSIONS = tuple(f"3.{minor}" for minor in range(10, 15))
@@ -39,10 +47,14 @@ class Interpreter:
 
 @dataclass(frozen=True, slots=True)
 class RuntimeChoice:
-    """What a runtime name gets here. ``notice`` says so when it is not the interpreter asked for."""
+    """What a runtime name gets here. ``notice`` says so when it is not the interpreter asked for.
+
+    ``interpreter`` is what environments are forked from; ``node`` what runs in those of ``nodejs22.x``.
+    """
 
     interpreter: Interpreter
     notice: str | None
+    node: NodeRuntime | None = None
 
 
 def prepared_packages_dir(version: str) -> Path:
@@ -105,19 +117,28 @@ def python_command(interpreter: Interpreter) -> list[str]:
     return [interpreter.executable, "-s", "-S", "-X", "utf8"]
 
 
-def runtime_label(runtime: str, interpreter: Interpreter) -> str:
-    """What ``INIT_START`` says: ``python:3.11`` or ``provided:al2023``."""
+def runtime_label(runtime: str, choice: RuntimeChoice) -> str:
+    """What ``INIT_START`` says: ``python:3.11``, ``nodejs:22`` or ``provided:al2023``."""
     if is_provided(runtime):
         return runtime.replace(".", ":")
-    return f"python:{interpreter.version}"
+    if choice.node is not None:
+        return choice.node.name.removesuffix(".x").replace("nodejs", "nodejs:")
+    return f"python:{choice.interpreter.version}"
 
 
-def choose_interpreter(runtime: str, found: Sequence[Interpreter]) -> RuntimeChoice:
+def choose_interpreter(
+    runtime: str, found: Sequence[Interpreter], nodes: Sequence[NodeRuntime] | None = None
+) -> RuntimeChoice:
     """The interpreter for ``python3.X``: that one, else the nearest (the newer of two).
 
-    For ``provided.*`` the one whose zygote is up first, only to fork from; it has no build to pin.
-    Raises LookupError for a runtime that is neither.
+    For ``provided.*`` the one whose zygote is up first, only to fork from; it has no build to pin. For Node.js the
+    same, with the prepared runtime of ``nodes`` (this host's), if there is any, and its build.
+    Raises LookupError for a runtime that is none of these.
     """
+    if is_node(runtime):
+        node, notice = choose_node(runtime, find_nodes() if nodes is None else nodes)
+        forked = replace(found[0], build=node.build if node else "")
+        return RuntimeChoice(forked, notice, node)
     if is_provided(runtime):
         return RuntimeChoice(replace(found[0], build=""), None)
     if not runtime.startswith("python3."):
@@ -132,6 +153,14 @@ def choose_interpreter(runtime: str, found: Sequence[Interpreter]) -> RuntimeCho
         f"lambent runtimes add {runtime}"
     )
     return RuntimeChoice(nearest, notice)
+
+
+def missing_runtime(runtime: str) -> str | None:
+    """Why functions of a runtime cannot run here at all; None where they can, or where AWS's refusal is due."""
+    if runtime not in NODE_RUNTIME_NAMES:
+        return None
+    node, notice = choose_node(runtime, find_nodes())
+    return None if node is not None else notice
 
 
 def _build(executable: str, packages: Iterable[str]) -> str:

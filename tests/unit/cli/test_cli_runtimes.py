@@ -98,7 +98,7 @@ def test_ready_already(run: Run) -> None:
     assert (done.exit_code, done.stderr) == (0, f"{OWN} is ready already.\n")
 
 
-@pytest.mark.parametrize("runtime", ["python2.7", "nodejs20.x", "3.99", "../x"])
+@pytest.mark.parametrize("runtime", ["python2.7", "nodejs18.x", "3.99", "../x"])
 def test_what_is_not_there_cannot_be_added(run: Run, runtime: str) -> None:
     """Told with where to get it and what there is."""
     done = run("runtimes", "add", runtime)

@@ -1,9 +1,11 @@
 """What a function may be set to: AWS's own refusals, and what Lambent refuses as not yet there."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from lambent.control.plane import ControlPlane
 from lambent.model.errors import ClientFault
 
 
@@ -45,7 +47,7 @@ def test_default_valued_members_are_accepted(client: Any, member: dict[str, Any]
         ({"AcceleratorConfig": {}}, "AcceleratorConfig"),
         ({"PublishTo": "LATEST_PUBLISHED"}, "PublishTo"),
         ({"PackageType": "Image"}, "PackageType Image"),
-        ({"Runtime": "nodejs22.x"}, "the runtime nodejs22.x"),
+        ({"Runtime": "nodejs18.x"}, "the runtime nodejs18.x"),
         ({"Architectures": ["arm64"]}, "the architecture arm64 on this x86_64 host"),
         ({"Code": {"S3Bucket": "bucket", "S3Key": "key"}}, "S3Bucket"),
         ({"Code": {"ImageUri": "image"}}, "ImageUri"),
@@ -166,3 +168,22 @@ def test_environment_of_exactly_4_kb_is_taken(client: Any) -> None:
     client.create(Environment={"Variables": {"A": value}})
     output = client("GetFunctionConfiguration", FunctionName="f")
     assert output["Environment"]["Variables"] == {"A": value}
+
+
+def test_a_runtime_nothing_here_can_stand_in_for_is_refused(
+    client: Any, plane: ControlPlane
+) -> None:
+    """At creation and when it is changed, with what to do; nothing is stored."""
+    client.create()
+    client.plane = replace(plane, runtime_missing={"nodejs22.x": "Node.js here: run this"}.get)
+    code = {"ZipFile": client.zip_of({"index.mjs": ""})}
+    settings = {"Runtime": "nodejs22.x", "Handler": "index.handler"}
+    role = "arn:aws:iam::000000000000:role/r"
+    for operation, more in (
+        ("CreateFunction", {"FunctionName": "g", "Code": code, "Role": role}),
+        ("UpdateFunctionConfiguration", {"FunctionName": "f"}),
+    ):
+        with pytest.raises(ClientFault) as refused:
+            client(operation, **settings, **more)
+        assert (refused.value.status, "run this" in refused.value.message) == (501, True)
+    assert [f["Runtime"] for f in client("ListFunctions")["Functions"]] == ["python3.12"]

@@ -86,11 +86,12 @@ async def test_an_environment_that_cannot_be_served_is_given_back() -> None:
 
 def test_health_tells_stand_ins_from_the_runtimes_themselves() -> None:
     """Every Python of AWS's is listed with what it runs under; only the interpreter's own is exact."""
-    runtimes = make_node(FakeBackend({}), Around()).describe()["runtimes"]
-    assert [r["name"] for r in runtimes if r["exact"]] == ["python3.11"]
-    assert {r["executable"] for r in runtimes} == {PYTHON.executable}
-    assert all((r["notice"] is None) == r["exact"] for r in runtimes)
-    assert len(runtimes) == 5
+    listed = make_node(FakeBackend({}), Around()).describe()["runtimes"]
+    pythons = [r for r in listed if r["name"].startswith("python")]
+    assert [r["name"] for r in pythons if r["exact"]] == ["python3.11"]
+    assert {r["executable"] for r in pythons} == {PYTHON.executable}
+    assert all((r["notice"] is None) == r["exact"] for r in listed)
+    assert len(pythons) == 5
 
 
 @on_loop

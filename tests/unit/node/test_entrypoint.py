@@ -19,6 +19,8 @@ WRAPPER = {"AWS_LAMBDA_EXEC_WRAPPER": "/opt/wrap"}
         ("python3.11", {}, "/opt", None),
         ("python3.11", {"AWS_LAMBDA_EXEC_WRAPPER": ""}, "/opt", None),
         ("python3.11", WRAPPER, "/opt", {"wrapper": "/opt/wrap", "command": COMMAND}),
+        ("nodejs22.x", {}, None, {"command": COMMAND}),
+        ("nodejs22.x", WRAPPER, None, {"wrapper": "/opt/wrap", "command": COMMAND}),
         ("provided.al2", {}, None, {"bootstraps": ["/task/bootstrap"]}),
         ("provided.al2023", WRAPPER, "/opt", {"bootstraps": ["/task/bootstrap", "/opt/bootstrap"]}),
     ],
@@ -31,9 +33,11 @@ def test_the_entry_goes_by_runtime_and_wrapper(
     assert choose_entry(spec, "/task", opt, COMMAND) == expected
 
 
-@pytest.mark.parametrize(("runtime", "there"), [("python3.11", True), ("provided.al2023", False)])
+@pytest.mark.parametrize(
+    ("runtime", "there"), [("python3.11", True), ("nodejs22.x", True), ("provided.al2023", False)]
+)
 def test_managed_runtimes_have_variables_of_their_own(runtime: str, there: bool) -> None:
     """AWS_EXECUTION_ENV is not defined for a runtime that the function brings along."""
     environ = build_environ(make_spec(runtime=runtime), "stream", {})
     assert (environ.get("AWS_EXECUTION_ENV") == f"AWS_Lambda_{runtime}") == there
-    assert ("PYTHONPATH" in environ) == there
+    assert ("PYTHONPATH" in environ) == runtime.startswith("python")

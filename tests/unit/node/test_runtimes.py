@@ -39,14 +39,14 @@ def test_the_nearest_interpreter_is_chosen(wanted: int, present: list[int]) -> N
 def test_a_runtime_brought_along_needs_no_interpreter(runtime: str, label: str) -> None:
     """Any will do to fork it from, without a notice and without a build that could be pinned."""
     choice = choose_interpreter(runtime, [interpreter(11)])
-    assert runtimes.runtime_label(runtime, choice.interpreter) == label
+    assert runtimes.runtime_label(runtime, choice) == label
     if runtimes.is_provided(runtime):
         assert (choice.notice, choice.interpreter.build) == (None, "")
 
 
-@pytest.mark.parametrize("runtime", ["nodejs20.x", "python2.7", ""])
+@pytest.mark.parametrize("runtime", ["nodejs18.x", "nodejs", "ruby3.4", "python2.7", ""])
 def test_other_languages_are_not_pythons(runtime: str) -> None:
-    """A runtime that is no Python 3 raises LookupError."""
+    """A runtime that is neither a Python 3 nor a Node.js that is served raises LookupError."""
     with pytest.raises(LookupError):
         choose_interpreter(runtime, [interpreter(11)])
 

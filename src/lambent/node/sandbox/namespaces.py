@@ -15,9 +15,11 @@ from typing import Any
 
 from lambent.node.entrypoint import BOOTSTRAP_SCRIPT, choose_entry
 from lambent.node.linux.cgroups import Cgroup, CgroupLayout, prepare_layout
-from lambent.node.runtimes import Interpreter, choose_interpreter, is_provided, python_command
+from lambent.node.nodejs.runtimes import find_nodes
+from lambent.node.runtimes import Interpreter, choose_interpreter, is_provided
 from lambent.node.sandbox import ways
 from lambent.node.sandbox.contract import Launch, NetworkError, SandboxError
+from lambent.node.sandbox.managed import ManagedRuntime, hidden_node_root, managed_runtime
 from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
 from lambent.node.sandbox.network import OutboundNetwork
 from lambent.node.sandbox.zygote_client import RUNTIME_API_PORT, RUNTIME_PATH, ZygoteClient
@@ -148,6 +150,8 @@ class NamespaceBackend:
         root.mkdir(parents=True, exist_ok=True)
         binds = {f"{RUNTIME_PATH}/{name}": path for name, path in interpreter.packages.items()}
         binds[f"{RUNTIME_PATH}/{BOOTSTRAP_SCRIPT}"] = bootstrap.__file__
+        for node in find_nodes():
+            binds[hidden_node_root(node)] = str(node.root)
         if not interpreter.prefix.startswith("/usr"):
             binds[interpreter.prefix] = interpreter.prefix
         return {
@@ -164,7 +168,8 @@ class NamespaceBackend:
         """Starts one environment; see the contract. Raises SandboxError."""
         if not self._slots:
             raise SandboxError("every slot of this node is taken")
-        interpreter = choose_interpreter(launch.spec.runtime, self._interpreters).interpreter
+        choice = choose_interpreter(launch.spec.runtime, self._interpreters)
+        interpreter, managed = choice.interpreter, managed_runtime(launch.spec, choice)
         zygote = await self._zygote(interpreter)
         slot = self._slots.pop()
         self._live += 1
@@ -178,7 +183,7 @@ class NamespaceBackend:
             raise SandboxError(f"cannot limit an environment: {error}") from error
         cpu_mib = launch.spec.memory_mib if self._cpu_limit else 0
         sandbox = NamespaceSandbox(self, slot, cgroup, cpu_mib)
-        await self._launch(sandbox, zygote, self._request(launch, interpreter, slot), cgroup, slot)
+        await self._launch(sandbox, zygote, self._request(launch, managed, slot), cgroup, slot)
         return sandbox
 
     def _way(self, slot: int) -> Mapping[str, Any]:
@@ -186,13 +191,11 @@ class NamespaceBackend:
             return ways.loopback_only()
         return self._outbound.setup(self._addresses[slot])
 
-    def _request(self, launch: Launch, interpreter: Interpreter, slot: int) -> dict[str, Any]:
+    def _request(self, launch: Launch, managed: ManagedRuntime, slot: int) -> dict[str, Any]:
         spec = launch.spec
-        runtime_command = [*python_command(interpreter), f"{RUNTIME_PATH}/{BOOTSTRAP_SCRIPT}"]
-        entry = choose_entry(spec, "/var/task", "/opt", runtime_command)
+        entry = choose_entry(spec, "/var/task", "/opt", managed.command)
         # A custom runtime has no such client.
         telemetry = {} if is_provided(spec.runtime) else {"_LAMBDA_TELEMETRY_LOG_FD": "3"}
-        library = f"/opt/python/lib/{interpreter.runtime}/site-packages"
         return {
             "ports": [RUNTIME_API_PORT, self._endpoint_port],
             "hostname": "lambda",
@@ -201,11 +204,13 @@ class NamespaceBackend:
             "opt_dir": self._inside(spec.opt_dir) if spec.opt_dir else None,
             "tmp_mib": spec.ephemeral_storage_mib,
             "uid": self._uids[slot],
-            "search": ["/var/task", library, "/opt/python"],
+            "mounts": managed.mounts,
+            "search": managed.search,
             "v2": self._layout.v2 is not None,
             "entry": entry,
             "environ": {
                 **launch.environ,
+                **managed.environ,
                 "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{RUNTIME_API_PORT}",
                 "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._endpoint_port}",
                 "LAMBDA_TASK_ROOT": "/var/task",

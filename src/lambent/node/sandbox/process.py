@@ -16,6 +16,7 @@ from typing import Any
 
 from lambent.node.entrypoint import choose_entry
 from lambent.node.linux.procfs import peak_resident_bytes
+from lambent.node.nodejs.runtimes import is_node, node_command, node_path
 from lambent.node.runtimes import Interpreter, choose_interpreter, python_command
 from lambent.node.sandbox.contract import ExitStatus, Launch, SandboxError
 from lambent.node.zygote import bootstrap
@@ -114,7 +115,10 @@ class ProcessBackend:
 
     async def start(self, launch: Launch) -> ProcessSandbox:
         """Starts one process; see the contract. Raises SandboxError."""
-        interpreter = choose_interpreter(launch.spec.runtime, self._interpreters).interpreter
+        choice = choose_interpreter(launch.spec.runtime, self._interpreters)
+        interpreter = choice.interpreter
+        if is_node(launch.spec.runtime) and choice.node is None:
+            raise SandboxError(choice.notice or "Node.js is not on this host")
         runtime_api = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         runtime_api.bind(("127.0.0.1", 0))
         runtime_api.listen(128)
@@ -162,17 +166,23 @@ class ProcessBackend:
         self, launch: Launch, address: str, telemetry_fd: int, report_fd: int
     ) -> Mapping[str, Any]:
         spec = launch.spec
-        interpreter = choose_interpreter(spec.runtime, self._interpreters).interpreter
+        choice = choose_interpreter(spec.runtime, self._interpreters)
+        interpreter, node = choice.interpreter, choice.node
         layers = [str(spec.opt_dir / "python")] if spec.opt_dir else []
         task_dir = str(spec.task_dir)
         opt_dir = str(spec.opt_dir) if spec.opt_dir else None
         runtime_paths = sorted({str(Path(p).parent) for p in interpreter.packages.values()})
-        entry = choose_entry(
-            spec, task_dir, opt_dir, [*python_command(interpreter), bootstrap.__file__]
-        )
+        runtime_dir = str(Path(next(iter(interpreter.packages.values()))).parent)
+        command = [*python_command(interpreter), bootstrap.__file__]
+        if node is not None:
+            runtime_dir = str(node.runtime_dir)
+            command = node_command(node.executable, runtime_dir, spec.memory_mib)
+        entry = choose_entry(spec, task_dir, opt_dir, command)
         # What AWS has at fixed paths is elsewhere here, and only this tells a runtime started by a wrapper.
         is_wrapped = entry is not None and "wrapper" in entry
-        python_path = {"PYTHONPATH": ":".join([*layers, *runtime_paths])} if is_wrapped else {}
+        paths = {"PYTHONPATH": ":".join([*layers, *runtime_paths])} if is_wrapped else {}
+        if node is not None:
+            paths = {"NODE_PATH": node_path(runtime_dir, opt_dir or "/opt", task_dir, node.major)}
         return {
             "task_dir": task_dir,
             "entry": entry,
@@ -181,11 +191,11 @@ class ProcessBackend:
             "search": [task_dir, *layers],
             "environ": {
                 **launch.environ,
-                **python_path,
+                **paths,
                 "AWS_LAMBDA_RUNTIME_API": address,
                 "AWS_ENDPOINT_URL": self._endpoint_url,
                 "LAMBDA_TASK_ROOT": task_dir,
-                "LAMBDA_RUNTIME_DIR": str(Path(next(iter(interpreter.packages.values()))).parent),
+                "LAMBDA_RUNTIME_DIR": runtime_dir,
                 "_LAMBDA_TELEMETRY_LOG_FD": str(telemetry_fd),
             },
         }

@@ -1,4 +1,4 @@
-"""Becoming another program: a custom runtime's ``bootstrap``, or a wrapper script that starts the runtime.
+"""Becoming another program: a custom ``bootstrap``, Node.js, or a wrapper script that starts the runtime.
 
 Everything of isolation is done before and survives the exec: namespaces, user, filter, limits.
 """
@@ -22,6 +22,8 @@ def execute(entry: "dict[str, Any]", environ: "dict[str, str]") -> str:
         path = entry["wrapper"]
         _check_wrapper(path)
         command = [path, *entry["command"]]
+    elif "command" in entry:
+        command = entry["command"]
     else:
         found = [path for path in entry["bootstraps"] if os.path.isfile(path)]
         if not found:

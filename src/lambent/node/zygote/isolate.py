@@ -48,6 +48,15 @@ def mount_own(task_dir: str, opt_dir: "str | None", tmp_mib: int, uid: int) -> N
     sys_.umount(HIDDEN + "/proc", sys_.MNT_DETACH)
 
 
+def mount_runtime(mounts: "dict[str, str]") -> None:
+    """What another language's functions find where Python's find theirs: path inside → where it lies now.
+
+    Like everything copied from the root these are read-only.
+    """
+    for inside, now in mounts.items():
+        sys_.mount(now, inside, "", sys_.MS_BIND)
+
+
 def keep_only(stdout: int, telemetry: int, report: int = -1) -> int:
     """Leaves stdin (/dev/null), stdout, stderr and the telemetry pipe open, nothing else.
 

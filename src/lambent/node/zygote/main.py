@@ -148,6 +148,7 @@ def _isolate(
     isolate.open_sockets(control, request["ports"])
     socket.sethostname(request["hostname"])
     isolate.mount_own(request["task_dir"], request["opt_dir"], request["tmp_mib"], request["uid"])
+    isolate.mount_runtime(request["mounts"])
     os.chdir("/var/task")
     isolate.limit_resources()
     if zygote.rootless:

@@ -17,10 +17,11 @@ def _execute(request: "dict[str, Any]") -> None:
     os.chdir(request["task_dir"])
     report = fcntl.fcntl(request["report_fd"], fcntl.F_DUPFD_CLOEXEC, _TELEMETRY_FD + 1)
     telemetry = int(environ.pop("_LAMBDA_TELEMETRY_LOG_FD"))
-    if "wrapper" in entry:
+    has_client = "bootstraps" not in entry
+    if has_client:
         os.dup2(telemetry, _TELEMETRY_FD)
         environ["_LAMBDA_TELEMETRY_LOG_FD"] = str(_TELEMETRY_FD)
-    os.closerange(_TELEMETRY_FD + ("wrapper" in entry), report)
+    os.closerange(_TELEMETRY_FD + has_client, report)
     os.closerange(report + 1, 65536)
     os.write(report, entrypoint.execute(entry, environ).encode())
     os._exit(1)

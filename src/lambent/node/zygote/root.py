@@ -33,6 +33,7 @@ _EMPTY = (
     "opt",
     "var/task",
     "var/runtime",
+    "var/lang",
     "run",
     "sys",
     "root",
@@ -61,6 +62,8 @@ def build_root(
     _bind_system(root)
     _write_files(root, uids, resolv_conf)
     _bind_devices(root)
+    # Modules in ECMAScript's form are looked for in the directories above the code, NODE_PATH or not.
+    os.symlink("/var/runtime/node_modules", f"{root}/var/node_modules")
     for inside, outside in sorted(binds.items()):
         _bind(outside, root + inside)
     write_init(root + INIT)
