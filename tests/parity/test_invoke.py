@@ -121,7 +121,7 @@ CASES = [
         "Invoke",
         "too much",
         {**BARE, "Payload": b" " * (6 * 1024 * 1024 + 1)},
-        "recorded by LocalStack's tests, with the limit of today",
+        "the text in invoke.frontend, with the source it says",
         "RequestTooLargeException",
         "Request must be smaller than 6291456 bytes for the InvokeFunction operation",
     ),

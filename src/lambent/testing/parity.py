@@ -8,10 +8,10 @@ from typing import Any, Final
 from lambent.testing.lambda_account import FUNCTION
 from lambent.testing.lambda_api import NOW, LambdaApi, Reply, filled
 
-API: Final = "API reference, example and response syntax of the operation"
-RECORDED: Final = "recorded by LocalStack's tests against AWS"
-MODEL: Final = "botocore's lambda model: the constraint, in the words AWS has for it"
-REPORTED: Final = "texts as users of AWS report them"
+API: Final = "members as the API reference has them, best known: not compared with a recording"
+RECORDED: Final = "the text in the operation's code, from LocalStack's recordings where it says so; else best known"
+MODEL: Final = "the constraint of botocore's lambda model; the words around it best known"
+REPORTED: Final = "best known: not compared with a recording"
 TIME: Final = f"{NOW:%Y-%m-%dT%H:%M:%S}.000+0000"
 NOWHERE: Final = f"Function not found: {FUNCTION}nothing"
 MISMATCH: Final = (
