@@ -11,6 +11,7 @@ from lambent import __version__
 from lambent.app.control import Control
 from lambent.app.credentials import Credentials
 from lambent.app.host import listen, open_data_dir, read_or_none
+from lambent.app.tagged import LambdaTags, LogsTags, SnsTags, SqsTags
 from lambent.control import lifecycle
 from lambent.control.locate import version_of
 from lambent.control.reset import reset as reset_control
@@ -46,6 +47,7 @@ from lambent.server.stream_route import StreamRoute
 from lambent.services.applicationautoscaling.service import AutoScaling
 from lambent.services.logs.service import LogsService
 from lambent.services.logs.service import reset as reset_logs
+from lambent.services.resourcegroupstaggingapi.service import Tagging
 from lambent.services.sns.http_client import HttpClient
 from lambent.services.sns.outlet import SnsOutlet
 from lambent.services.sns.service import SnsService
@@ -191,6 +193,14 @@ class Platform:
         owners = {"lambda": control.plane, "logs": logs, "sts": StsService()}
         awaited = {
             "application-autoscaling": self.scaling,
+            "resourcegroupstaggingapi": Tagging(
+                {
+                    "lambda": LambdaTags(control.plane, control.thread),
+                    "logs": LogsTags(logs),
+                    "sns": SnsTags(self.sns),
+                    "sqs": SqsTags(self.sqs),
+                }
+            ),
             "sns": self.sns,
             "sqs": self.sqs,
         }

@@ -17,6 +17,7 @@ from lambent.model.call import Call, Result
 from lambent.server import invoke_route
 from lambent.services.applicationautoscaling.registry import OPERATIONS as SCALING_OPERATIONS
 from lambent.services.logs.registry import OPERATIONS as LOGS_OPERATIONS
+from lambent.services.resourcegroupstaggingapi.registry import OPERATIONS as TAGGING_OPERATIONS
 from lambent.services.sns.registry import OPERATIONS as SNS_OPERATIONS
 from lambent.services.sqs.registry import OPERATIONS as SQS_OPERATIONS
 from lambent.services.sts.registry import OPERATIONS as STS_OPERATIONS
@@ -32,6 +33,7 @@ REGISTRIES: Mapping[str, Registry] = MappingProxyType(
 AWAITED: Mapping[str, Mapping[str, Callable[[Any, Call], Awaitable[Result]]]] = MappingProxyType(
     {
         "application-autoscaling": SCALING_OPERATIONS,
+        "resourcegroupstaggingapi": TAGGING_OPERATIONS,
         "sns": SNS_OPERATIONS,
         "sqs": SQS_OPERATIONS,
     }
