@@ -9,7 +9,9 @@ from lambent.testing.lambda_account import FUNCTION
 from lambent.testing.lambda_api import NOW, LambdaApi, Reply, filled
 
 API: Final = "members as the API reference has them, best known: not compared with a recording"
-RECORDED: Final = "the text in the operation's code, from LocalStack's recordings where it says so; else best known"
+RECORDED: Final = (
+    "the text in the operation's code, of LocalStack's recordings where it says so, else best known"
+)
 MODEL: Final = "the constraint of botocore's lambda model; the words around it best known"
 REPORTED: Final = "best known: not compared with a recording"
 TIME: Final = f"{NOW:%Y-%m-%dT%H:%M:%S}.000+0000"
