@@ -2,7 +2,7 @@
 
 The config that applies is that of the qualifier the event was sent to; without one, ``$LATEST``'s.
 Source: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-configuring.html, and, for the
-texts, what LocalStack's tests recorded.
+texts, best known: LocalStack's.
 """
 
 import sqlite3

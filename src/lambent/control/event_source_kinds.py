@@ -51,7 +51,7 @@ _STREAM_DEFAULTS: Final[Mapping[str, Any]] = {
 class SourceKind:
     """What a kind takes. ``service`` is the word in its ARN; ``defaults`` are filled in when created.
 
-    Source of the defaults and reasons: what LocalStack's tests recorded of mappings being created.
+    Best known: the defaults and reasons are those of LocalStack.
     """
 
     service: str
@@ -99,7 +99,7 @@ def kind_of(parameters: Mapping[str, Any], account_id: str, region: str) -> Sour
     """The kind a creation asks for. ``account_id`` and ``region`` are the caller's.
 
     Raises ``InvalidParameterValueException`` for what is no source, 501 for one Lambent cannot poll. Source of the
-    first two texts: LocalStack's recordings.
+    first two texts: LocalStack (best known).
     """
     if parameters.get("SelfManagedEventSource"):
         if not parameters.get("SourceAccessConfigurations"):

@@ -152,7 +152,7 @@ def _moved(present: EventSourceMapping, parameters: Mapping[str, Any]) -> EventS
 
 
 def _function(cx: sqlite3.Connection, call: Call) -> tuple[FunctionName, FunctionVersion]:
-    """The function a mapping is for. Source of the text: LocalStack."""
+    """The function a mapping is for. Best known: LocalStack's text."""
     function = function_of(call)
     try:
         version, _ = version_of(cx, function)
@@ -178,7 +178,7 @@ def _check_source(
 
 
 def _unreadable(kind: kinds.SourceKind, arn: str, error: AwsError) -> AwsError:
-    """Source: LocalStack's recordings, and for what is denied reports of Terraform's users."""
+    """Best known: LocalStack's texts, and for what is denied reports of Terraform's users."""
     if error.status >= 500:
         return error
     if kind is not kinds.SQS:
@@ -197,7 +197,7 @@ def _unreadable(kind: kinds.SourceKind, arn: str, error: AwsError) -> AwsError:
 
 
 def _check_unique(cx: sqlite3.Connection, mapping: EventSourceMapping) -> None:
-    """One mapping for a source and a function as it is named. Source of the texts: LocalStack's recordings."""
+    """One mapping for a source and a function as it is named. Best known: LocalStack's texts."""
     arn = mapping.event_source_arn or ""
     place = (mapping.account_id, mapping.region)
     there = mappings.find_mapping(cx, *place, mapping.function_arn, arn)
@@ -225,7 +225,7 @@ def _mapping(cx: sqlite3.Connection, call: Call) -> EventSourceMapping:
 
 
 def _gone() -> ClientFault:
-    """Source: recorded by LocalStack's tests."""
+    """Best known: LocalStack's text."""
     return not_found("The resource you requested does not exist.")
 
 

@@ -1,7 +1,7 @@
 """The settings of event source mappings: what each kind of source takes, checked, defaults filled in.
 
 Ranges of single values stand in the model and are checked by the wire; here is what AWS checks beyond them.
-Source of the texts: what LocalStack's tests recorded and users reported, where nothing else is said.
+The texts are best known (LocalStack's, and what users reported), where nothing else is said.
 """
 
 from collections.abc import Collection, Mapping
@@ -171,7 +171,7 @@ def _empty(value: Any) -> bool:
 
 
 def _unsupported(kind: SourceKind, member: str) -> ClientFault:
-    """Recorded of DestinationConfig and of StartingPosition; for the other members best known."""
+    """Best known."""
     if kind is kinds.SQS and member == "StartingPosition":
         return invalid_parameter("StartingPosition is not valid for SQS event sources.")
     return invalid_parameter(f"Unsupported {member} parameter for given event source mapping type.")

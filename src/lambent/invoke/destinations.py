@@ -44,7 +44,7 @@ def invocation_record(
     """The record of version 1.0; ``function_arn`` with a qualifier. Without ``payloads`` it is small.
 
     Source: the example in "Capturing records of Lambda asynchronous invocations". AWS: where the function
-    was never asked there is no response (recorded for ``ZeroReservedConcurrency``).
+    was never asked there is no response (best known).
     """
     context = {
         "requestId": request_id,

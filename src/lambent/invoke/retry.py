@@ -63,7 +63,7 @@ class GiveUp:
 
 
 _CONDITIONS = {
-    # AWS: recorded by LocalStack's tests, documented nowhere.
+    # Best known: as LocalStack does it; AWS documents it nowhere.
     Failure.STOPPED: "ZeroReservedConcurrency",
     Failure.EXPIRED: "EventAgeExceeded",
     # Best known: no record of these two has been published; of the documented words this one fits.

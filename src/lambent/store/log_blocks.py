@@ -22,6 +22,7 @@ _IDS_REMEMBERED: Final = 10_000
 _SCHEMA: Final = """
 PRAGMA journal_mode = WAL;
 PRAGMA synchronous = NORMAL;
+PRAGMA secure_delete = FAST; -- some builds write every page of a deleted block once more
 CREATE TABLE IF NOT EXISTS groups (
   id INTEGER PRIMARY KEY AUTOINCREMENT,
   account_id TEXT NOT NULL,

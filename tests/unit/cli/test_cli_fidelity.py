@@ -46,7 +46,7 @@ def test_one_service_alone(run: Run) -> None:
 
 def test_a_service_that_is_not_hosted(run: Run) -> None:
     """An unknown service is a usage error that names the known ones."""
-    done = run("fidelity", "--service", "kinesis")
+    done = run("fidelity", "--service", "ec2")
     assert (done.exit_code, done.stdout) == (2, "")
     assert all(service in done.stderr for service in ("lambda", "logs", "sns", "sqs", "sts"))
 
