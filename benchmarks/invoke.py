@@ -57,7 +57,7 @@ class _Client(asyncio.Protocol):
         length = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
         if len(body) < length:
             return
-        assert head.startswith(b"HTTP/1.1 200"), head + body
+        assert head.startswith(b"HTTP/1.1 20"), head + body
         assert b"Function-Error" not in head, body
         self._buffer = b""
         self._count += 1
