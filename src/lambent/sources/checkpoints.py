@@ -60,6 +60,14 @@ class Checkpoint:
 
 
 @dataclass(frozen=True, slots=True)
+class Opened:
+    """Of one mapping: which stream it was (see ``StreamFacts``), and the checkpoints by shard."""
+
+    identity: str
+    checkpoints: dict[str, Checkpoint]
+
+
+@dataclass(frozen=True, slots=True)
 class Sending:
     """What goes to the on-failure destination. ``now_ms`` is Unix time."""
 
@@ -76,26 +84,31 @@ class Checkpoints:
         self._store = store
         self._outlet = outlet
 
-    async def load(self) -> dict[str, Checkpoint] | None:
-        """By shard; None while the mapping was not opened."""
+    async def load(self) -> Opened | None:
+        """None while the mapping was not opened."""
 
-        def read(tx: Transaction) -> dict[str, Checkpoint] | None:
-            if tx.find_record(_CHECKPOINT, self._uuid) is None:
+        def read(tx: Transaction) -> Opened | None:
+            document = tx.find_record(_CHECKPOINT, self._uuid)
+            if document is None:
                 return None
             prefix = f"{self._uuid}/"
-            return {
+            checkpoints = {
                 key.removeprefix(prefix): Checkpoint.decode(document)
                 for key, document in _records(tx, _CHECKPOINT, prefix)
             }
+            return Opened(json.loads(document)["stream"], checkpoints)
 
         return await self._store.run(read)
 
-    async def open(self, checkpoints: Mapping[str, Checkpoint]) -> None:
-        """Writes down where each shard begins."""
+    async def open(self, opened: Opened) -> None:
+        """Writes down where each shard begins; what was known before is forgotten."""
 
         def write(tx: Transaction) -> None:
-            tx.put_record(_CHECKPOINT, self._uuid, "{}")
-            for shard_id, checkpoint in checkpoints.items():
+            for kind in (_CHECKPOINT, _WINDOW):
+                for key, _ in _records(tx, kind, f"{self._uuid}/"):
+                    tx.delete_record(kind, key)
+            tx.put_record(_CHECKPOINT, self._uuid, json.dumps({"stream": opened.identity}))
+            for shard_id, checkpoint in opened.checkpoints.items():
                 tx.put_record(_CHECKPOINT, f"{self._uuid}/{shard_id}", checkpoint.encode())
 
         await self._store.run(write)

@@ -20,6 +20,7 @@ from lambent.sources.stream_source import (
     Position,
     PositionKind,
     ShardInfo,
+    StreamFacts,
     StreamRecord,
 )
 
@@ -70,9 +71,9 @@ class DynamoDbStream:
             parameters = {"StreamArn": self._arn, "ExclusiveStartShardId": last}
         raise PlatformFault(f"{self._arn} lists more shards than can be read.", status=503)
 
-    async def retention_s(self) -> float:
-        """See the protocol."""
-        return RETENTION_S
+    async def facts(self) -> StreamFacts:
+        """See the protocol. Another stream of the table has another ARN."""
+        return StreamFacts(RETENTION_S, "")
 
     async def iterator(self, shard_id: str, position: Position) -> str:
         """See the protocol. There are no iterators at a time: it begins at the horizon."""

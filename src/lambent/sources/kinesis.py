@@ -20,6 +20,7 @@ from lambent.sources.stream_source import (
     Position,
     PositionKind,
     ShardInfo,
+    StreamFacts,
     StreamRecord,
 )
 
@@ -74,10 +75,12 @@ class KinesisStream:
             parameters = {"NextToken": token}
         raise PlatformFault(f"{self._arn} lists more shards than can be read.", status=503)
 
-    async def retention_s(self) -> float:
+    async def facts(self) -> StreamFacts:
         """See the protocol."""
         answer = await self._call("DescribeStream", {"StreamName": self._name, "Limit": 1})
-        return float(answer["StreamDescription"].get("RetentionPeriodHours") or 24) * 3600
+        described: Mapping[str, Any] = answer["StreamDescription"]
+        hours = described.get("RetentionPeriodHours") or 24
+        return StreamFacts(hours * 3600.0, str(described.get("StreamCreationTimestamp", "")))
 
     async def iterator(self, shard_id: str, position: Position) -> str:
         """See the protocol."""

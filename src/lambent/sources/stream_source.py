@@ -66,6 +66,14 @@ class Fetched:
     behind_ms: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class StreamFacts:
+    """How long records are kept, and what tells the stream from another one made under its name."""
+
+    retention_s: float
+    identity: str
+
+
 class StreamSource(Protocol):
     """A stream. Everything raises AwsError, with the source's own codes."""
 
@@ -83,9 +91,7 @@ class StreamSource(Protocol):
         """Every shard there is."""
         ...
 
-    async def retention_s(self) -> float:
-        """How long a record is kept."""
-        ...
+    async def facts(self) -> StreamFacts: ...
 
     async def iterator(self, shard_id: str, position: Position) -> str: ...
     async def fetch(self, shard_id: str, iterator: str, limit: int, /) -> Fetched: ...

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from lambent.model.errors import AwsError
 from lambent.sources.backoff import Backoff
-from lambent.sources.checkpoints import Checkpoint
+from lambent.sources.checkpoints import Checkpoint, Opened
 from lambent.sources.queue_worker import problem
 from lambent.sources.shard import Shard
 from lambent.sources.stream_source import (
@@ -24,6 +24,7 @@ from lambent.sources.stream_source import (
     ShardInfo,
 )
 from lambent.sources.stream_work import FIRST_BACKOFF_S, MAX_BACKOFF_S, StreamWork, is_throttled
+from lambent.sources.tasks import end_tasks
 from lambent.store.queues.contract import StoreFullError
 
 _LOOK_AGAIN_S: Final = 60.0
@@ -63,8 +64,8 @@ class StreamWorker:
         if not tasks:
             return
         idle = [task for task in tasks if not self._is_busy(task)]
-        await _end(idle, min(deadline_s, 1.0))
-        await _end([task for task in tasks if not task.done()], deadline_s)
+        await end_tasks(idle, min(deadline_s, 1.0))
+        await end_tasks([task for task in tasks if not task.done()], deadline_s)
 
     async def describe(self) -> Mapping[str, Any]:
         """See the protocol. ``lag_ms`` is the largest of the shards'; ``lag`` in records no stream tells."""
@@ -97,8 +98,9 @@ class StreamWorker:
         while not self._work.stopping.is_set():
             try:
                 listed = await self._work.source.shards()
-                self._work.retention_s = await self._work.source.retention_s()
-                await self._take_stock(listed)
+                facts = await self._work.source.facts()
+                self._work.retention_s = facts.retention_s
+                await self._take_stock(listed, facts.identity)
             except (AwsError, StoreFullError) as error:
                 await self._failed(error)
                 continue
@@ -121,12 +123,19 @@ class StreamWorker:
             return
         self._changed.clear()
 
-    async def _take_stock(self, listed: list[ShardInfo]) -> None:
+    async def _take_stock(self, listed: list[ShardInfo], identity: str) -> None:
         """The checkpoints as they are on disk; the first time, as they are to begin."""
-        known = await self._work.checkpoints.load()
-        if known is None:
+        opened = await self._work.checkpoints.load()
+        if opened is None:
             known = {shard.shard_id: self._beginning(shard) for shard in listed}
-            await self._work.checkpoints.open(known)
+            await self._work.checkpoints.open(Opened(identity, known))
+        elif opened.identity != identity:
+            # The stream was deleted, and made again under its name: all that is in it is new. POLICY
+            await end_tasks(self._tasks.values(), 0)
+            known = {}
+            await self._work.checkpoints.open(Opened(identity, known))
+        else:
+            known = opened.checkpoints
         there = {shard.shard_id for shard in listed}
         gone = [shard_id for shard_id in known if shard_id not in there | self._tasks.keys()]
         if there:
@@ -186,14 +195,3 @@ class StreamWorker:
         if shard.checkpoint.finished:
             self._ended.add(shard_id)
             self._changed.set()
-
-
-async def _end(tasks: "list[asyncio.Task[None]]", deadline_s: float) -> None:
-    """Waits for tasks until the deadline, then calls off what is left."""
-    if not tasks:
-        return
-    _, pending = await asyncio.wait(tasks, timeout=deadline_s)
-    for task in pending:
-        task.cancel()
-    if pending:
-        await asyncio.wait(pending)

@@ -100,7 +100,7 @@ async def check(run: Run) -> Outcome:
         key = number * 7919 % run.keys
         stream.put(names[key], json.dumps(number), shard=key % run.shards)
     function = _Function(run, chance)
-    settings = {
+    settings: dict[str, Any] = {
         "BatchSize": 100,
         "ParallelizationFactor": 4,
         "MaximumRetryAttempts": RETRIES,

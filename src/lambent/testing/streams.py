@@ -57,6 +57,7 @@ class FakeStream:
         self.iterators: dict[str, tuple[str, int]] = {}
         self.asked: list[Mapping[str, Any]] = []
         self.retention_hours = 24
+        self.made_s = EPOCH_S
         self._partition_key = partition_key
         self._numbers = itertools.count(1)
         self._names = itertools.count()
@@ -107,6 +108,14 @@ class FakeStream:
         """All that were given out."""
         self.iterators.clear()
 
+    def make_again(self) -> None:
+        """Deletes it and makes it anew under its name: sequence numbers begin again."""
+        self.shards.clear()
+        self.iterators.clear()
+        self._numbers, self._names = itertools.count(1), itertools.count()
+        self.made_s = unix_s()
+        self.add_shard()
+
     def fail(self, operation: str, error: AwsError, times: int = 1) -> None:
         """The next calls of an operation raise."""
         self.failures.setdefault(operation, []).extend([error] * times)
@@ -143,6 +152,7 @@ class FakeStream:
         return {
             "Shards": [_shown(shard) for shard in self.shards.values()],
             "RetentionPeriodHours": self.retention_hours,
+            "StreamCreationTimestamp": datetime.fromtimestamp(self.made_s, UTC),
             "KeySchema": [{"AttributeName": self._partition_key, "KeyType": "HASH"}],
         }
 

@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from lambent.model.errors import ClientFault
-from lambent.sources.checkpoints import Checkpoint, Checkpoints, Sending, sweep
+from lambent.sources.checkpoints import Checkpoint, Checkpoints, Opened, Sending, sweep
 from lambent.sources.stream_source import TRIM_HORIZON, Position, PositionKind
 from lambent.sources.tumbling import Window
 from lambent.store.queues.contract import StoreFullError
@@ -25,20 +25,21 @@ async def test_what_is_saved_is_there_after_a_restart(tmp_path: Path) -> None:
     await store.open()
     saved = Checkpoints("one", store, FakeOutlet())
     assert await saved.load() is None
-    await saved.open({"s1": Checkpoint(TRIM_HORIZON), "s2": Checkpoint(TRIM_HORIZON)})
-    await Checkpoints("one-more", store, FakeOutlet()).open({"s3": AT_SEVEN})
+    fresh = {"s1": Checkpoint(TRIM_HORIZON), "s2": Checkpoint(TRIM_HORIZON)}
+    await saved.open(Opened("stream", fresh))
+    await Checkpoints("one-more", store, FakeOutlet()).open(Opened("", {"s3": AT_SEVEN}))
     window = Window(60, 60, b'{"a":"\xc3\xa4"}')
     await saved.save("s1", AT_SEVEN, {0: window, 1: None})
     await store.close()
     store = SqliteQueueStore(tmp_path / "queues.db")
     await store.open()
     again = Checkpoints("one", store, FakeOutlet())
-    assert await again.load() == {"s1": AT_SEVEN, "s2": Checkpoint(TRIM_HORIZON)}
+    assert await again.load() == Opened("stream", {"s1": AT_SEVEN, "s2": Checkpoint(TRIM_HORIZON)})
     assert await again.windows("s1") == {0: window}
     await again.save("s1", AT_SEVEN, {0: None})
     assert await again.windows("s1") == {}
     await again.forget_shards(["s2"])
-    assert set(await again.load() or ()) == {"s1"}
+    assert await again.load() == Opened("stream", {"s1": AT_SEVEN})
     await store.close()
 
 
@@ -48,12 +49,12 @@ async def test_a_sweep_takes_what_is_left_of_mappings_that_are_gone() -> None:
     store = FakeQueueStore()
     for uuid in ("gone", "there"):
         checkpoints = Checkpoints(uuid, store, FakeOutlet())
-        await checkpoints.open({"s1": AT_SEVEN})
+        await checkpoints.open(Opened("", {"s1": AT_SEVEN}))
         await checkpoints.save("s1", AT_SEVEN, {0: Window(0, 60)})
     assert await sweep(store, {"there"}) == 3
     assert await Checkpoints("gone", store, FakeOutlet()).load() is None
     there = Checkpoints("there", store, FakeOutlet())
-    assert await there.load() == {"s1": AT_SEVEN}
+    assert await there.load() == Opened("", {"s1": AT_SEVEN})
     assert await there.windows("s1") == {0: Window(0, 60)}
     assert await sweep(store, {"there"}) == 0
 
@@ -63,10 +64,10 @@ async def test_a_refusing_destination_does_not_undo_the_checkpoint() -> None:
     """The batch is gone, as on AWS, and the refusal is told."""
     outlet = FakeOutlet(refusal=ClientFault("AccessDenied", "no"))
     checkpoints = Checkpoints("one", FakeQueueStore(), outlet)
+    await checkpoints.open(Opened("", {}))
     sending = Sending(DESTINATION_ARN, None, 0)  # type: ignore[arg-type]
     assert await checkpoints.save("s1", AT_SEVEN, {}, sending) is outlet.refusal
-    await checkpoints.open({})
-    assert await checkpoints.load() == {"s1": AT_SEVEN}
+    assert await checkpoints.load() == Opened("", {"s1": AT_SEVEN})
 
 
 @in_virtual_time
@@ -138,4 +139,28 @@ async def test_shards_that_expired_are_forgotten() -> None:
     await asyncio.sleep(200)
     await bench.stop()
     checkpoints = Checkpoints(bench.mapping().uuid, bench.store, bench.outlet)
-    assert set(await checkpoints.load() or ()) <= stream.shards.keys()
+    opened = await checkpoints.load()
+    assert opened is not None
+    assert opened.checkpoints.keys() <= stream.shards.keys()
+
+
+@in_virtual_time
+async def test_a_stream_made_again_under_its_name_is_read_from_its_start() -> None:
+    """Sequence numbers of the old one mean nothing in it, whether it was made again before or after a restart."""
+    stream = FakeStream()
+    bench = StreamBench(stream, FakeFunctions())
+    for key in "abc":
+        stream.put(key)
+    bench.start()
+    await asyncio.sleep(5)
+    stream.make_again()
+    stream.put("d")
+    await asyncio.sleep(100)
+    assert bench.functions.batches == [["a", "b", "c"], ["d"]]
+    await bench.stop()
+    stream.make_again()
+    stream.put("e")
+    bench.start()
+    await asyncio.sleep(5)
+    await bench.stop()
+    assert bench.functions.batches[2:] == [["e"]]
