@@ -27,6 +27,8 @@ from lambent.invoke.outlets import LambdaOutlet, Outlets
 from lambent.invoke.placement import Placement
 from lambent.invoke.provisioned import Provisioned
 from lambent.model.errors import PlatformFault
+from lambent.neighbours.api import NeighbourApi
+from lambent.neighbours.code_objects import CodeObjects
 from lambent.neighbours.forwarding import Neighbours
 from lambent.neighbours.routing import parse_neighbour
 from lambent.node.agent import Node
@@ -59,6 +61,7 @@ from lambent.services.sts.credentials import CredentialMint
 from lambent.services.sts.service import StsService, user_id
 from lambent.settings import Settings
 from lambent.sources.in_process_api import InProcessApi
+from lambent.sources.routed_api import RoutedApi
 from lambent.store.queues.sqlite import FILE_NAME as QUEUES_FILE_NAME
 from lambent.store.queues.sqlite import SqliteQueueStore
 
@@ -88,7 +91,7 @@ class Platform:
         self.events: EventQueue
         self.scaling: AutoScaling
         self.frontend: Frontend
-        self.api: InProcessApi
+        self.api: RoutedApi
         self.neighbours: Neighbours
         self.outlets = Outlets()
         self.metrics = Metrics()
@@ -205,7 +208,9 @@ class Platform:
             "sqs": self.sqs,
         }
         hosted = {service: (registry, awaited[service]) for service, registry in AWAITED.items()}
-        self.api = InProcessApi(hosted)
+        self.api = RoutedApi(
+            {*REGISTRIES, *AWAITED}, InProcessApi(hosted), NeighbourApi(self.neighbours)
+        )
         operations = Operations(
             {service: (registry, owners[service]) for service, registry in REGISTRIES.items()},
             hosted,
@@ -231,6 +236,7 @@ class Platform:
             CertificateFile(self.sns.certificate),
             StreamRoute(frontend, mint.lookup, cross_account),
             self.neighbours,
+            CodeObjects(NeighbourApi(self.neighbours), embedded=self.neighbours.is_embedded("s3")),
         )
 
     async def _start_sns(self, data_dir: Path, stack: AsyncExitStack) -> SnsService:

@@ -8,6 +8,7 @@ from typing import Any
 from lambent.control import paging
 from lambent.control.account import check_code_storage
 from lambent.control.answers import code_location, code_sha256
+from lambent.control.functions import uploaded_code
 from lambent.control.layer_names import LayerName, access_to, layer_of
 from lambent.control.plane import ControlPlane
 from lambent.control.refusals import refuse_unsupported
@@ -23,9 +24,7 @@ def publish_layer_version(plane: ControlPlane, call: Call) -> Result:
     content = parameters["Content"]
     refuse_unsupported(content)
     layer = layer_of(call, parameters["LayerName"], own=True)
-    if content.get("ZipFile") is None:
-        raise invalid_parameter("Please provide a source for layer content.")
-    code = plane.code.put(content["ZipFile"], call.operation)
+    code = plane.code.put(*uploaded_code(call, content, "layer content"))
     with plane.database.transaction() as cx:
         number = functions.take_number(cx, layer.account_id, layer.region, "layer", layer.name)
         version = LayerVersion(

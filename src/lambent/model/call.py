@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from lambent.model.errors import AwsError
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -36,6 +38,8 @@ class Call:
     operation: str
     parameters: Mapping[str, Any]
     caller: Caller
+    fetched_code: bytes | AwsError | None = None
+    """What ``S3Bucket`` and ``S3Key`` name, fetched before the operation runs; or why it could not be."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from lambent.http1.exchange import Exchange
 from lambent.model.errors import AwsError, ClientFault, PlatformFault
 from lambent.model.http import HttpRequest, HttpResponse
 from lambent.neighbours import routing
+from lambent.neighbours.code_objects import CodeObjects, names_object
 from lambent.neighbours.forwarding import Neighbours
 from lambent.server.callers import LookUp, refine, to_request
 from lambent.server.certificates import PATH as CERTIFICATE
@@ -36,6 +37,9 @@ MAX_AWAITED_BYTES = 4 * 1024 * 1024
 """POLICY: what is decoded on the loop: the largest batch AWS takes (1 MiB), escaped by a form."""
 MAX_WAITING = 1_000
 """POLICY: control requests waiting for their thread; more are answered 503 at once."""
+MAX_FETCHING = 2
+"""POLICY: code fetched from S3 at once; each may take 250 MB of memory."""
+_MAX_NAMING_BYTES = 256 * 1024
 _INTERNAL = b"/_lambent/"
 _log = logging.getLogger("lambent.server")
 
@@ -55,12 +59,14 @@ class Edge:
         certificates: CertificateFile | None = None,
         stream_route: StreamRoute | None = None,
         neighbours: Neighbours | None = None,
+        code_objects: CodeObjects | None = None,
     ) -> None:
         self._invoke_route = invoke_route
         self._function_urls = function_urls
         self._certificates = certificates
         self._stream_route = stream_route
         self._neighbours = neighbours
+        self._code_objects = code_objects
         self._operations = operations
         self._internal = internal
         self._look_up = look_up
@@ -69,6 +75,7 @@ class Edge:
         self._service_threads = ThreadPoolExecutor(4, "lambent-service")
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = 0
+        self._fetching = asyncio.Semaphore(MAX_FETCHING)
 
     def handle(self, exchange: Exchange) -> None:
         """One request on the platform's own port."""
@@ -131,6 +138,9 @@ class Edge:
         self._waiting += 1
         # Lambda is the one REST service with dated paths; its operations share the control thread.
         is_control = exchange.target.startswith(b"/20")
+        if is_control and self._code_objects is not None and _may_name_object(request):
+            self._spawn(exchange, self._with_object(exchange, request, request_id))
+            return
         threads = self._control_thread if is_control else self._service_threads
         loop = asyncio.get_running_loop()
         threads.submit(self._serve, loop, exchange, request, request_id, is_control)
@@ -150,6 +160,28 @@ class Edge:
             task.cancel()
 
         exchange.on_disconnect = leave
+
+    async def _with_object(self, exchange: Exchange, request: HttpRequest, request_id: str) -> None:
+        """Fetches the code that a control operation names, before it takes its turn on the thread."""
+        fetched: bytes | AwsError | None = None
+        try:
+            try:
+                call = codec.decode(request, request_id, router.identify(request))
+            except AwsError:
+                pass  # the operation's to answer
+            else:
+                caller = refine(call.caller, self._look_up)
+                objects = self._code_objects
+                if objects is not None and names_object(call.operation, call.parameters):
+                    async with self._fetching:
+                        fetched = await objects.fetch(
+                            call.operation, call.parameters, caller.account_id, caller.region
+                        )
+        except BaseException:
+            self._waiting -= 1
+            raise
+        loop = asyncio.get_running_loop()
+        self._control_thread.submit(self._serve, loop, exchange, request, request_id, True, fetched)
 
     async def _forward(
         self, exchange: Exchange, neighbours: Neighbours, service: str, request_id: str
@@ -186,13 +218,14 @@ class Edge:
         request: HttpRequest,
         request_id: str,
         is_control: bool,
+        fetched_code: bytes | AwsError | None = None,
     ) -> None:
         """On a worker thread: decode, run, encode.
 
         What a control operation left to do (a function going from Pending to Active) is done before its
         answer leaves, so that a client that invokes at once, as many scripts do, finds it Active.
         """
-        answer = self._answer(request, request_id)
+        answer = self._answer(request, request_id, fetched_code)
         if is_control:
             try:
                 self._after_control()
@@ -204,12 +237,15 @@ class Edge:
         self._waiting -= 1
         _respond(exchange, answer)
 
-    def _answer(self, request: HttpRequest, request_id: str) -> HttpResponse:
+    def _answer(
+        self, request: HttpRequest, request_id: str, fetched_code: bytes | AwsError | None
+    ) -> HttpResponse:
         target = None
         try:
             target = router.identify(request)
             call = codec.decode(request, request_id, target)
-            call = replace(call, caller=refine(call.caller, self._look_up))
+            caller = refine(call.caller, self._look_up)
+            call = replace(call, caller=caller, fetched_code=fetched_code)
             result = self._operations.find(call)(call)
             return codec.encode_result(target, result, request_id)
         except AwsError as error:
@@ -221,6 +257,11 @@ class Edge:
     def close(self) -> None:
         """Lets running operations end, and takes no more."""
         self._service_threads.shutdown(wait=True)
+
+
+def _may_name_object(request: HttpRequest) -> bool:
+    """Whether it is worth decoding here: a request with a zip is not, and names no object."""
+    return len(request.body) <= _MAX_NAMING_BYTES and b"S3Bucket" in request.body
 
 
 def _too_large(exchange: Exchange) -> HttpResponse:

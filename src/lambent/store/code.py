@@ -48,12 +48,12 @@ class CodeStore:
         self._fresh: set[str] = set()
         self._unused_since: dict[CodeKey, float] = {}
 
-    def put(self, content: bytes, operation: str) -> CodeRef:
+    def put(self, content: bytes, operation: str | None) -> CodeRef:
         """Keeps a zip and unpacks it, at next to no cost when it is there already.
 
         Raises ``InvalidParameterValueException`` for what is no safe zip,
         ``RequestEntityTooLargeException`` for more than 50 MiB; nothing is left behind then.
-        ``operation`` is named in AWS's message.
+        ``operation`` is named in AWS's message; None for what no request carried, which may be larger.
         """
         known = self._known(content)
         if known is not None:
@@ -65,7 +65,7 @@ class CodeStore:
         self._fresh.add(code.sha256)
         return code
 
-    def check(self, content: bytes, operation: str) -> CodeRef:
+    def check(self, content: bytes, operation: str | None) -> CodeRef:
         """What :meth:`put` would answer or raise, but keeps nothing."""
         code, tree = self._unpack_new(content, operation)
         shutil.rmtree(tree)
@@ -152,9 +152,10 @@ class CodeStore:
             unzipped_bytes = sum(info.file_size for info in archive.infolist())
         return CodeRef(sha256, len(content), unzipped_bytes)
 
-    def _unpack_new(self, content: bytes, operation: str) -> tuple[CodeRef, Path]:
+    def _unpack_new(self, content: bytes, operation: str | None) -> tuple[CodeRef, Path]:
         """A checked zip unpacked in ``tmp``: the only way to know that it can be unpacked."""
-        _check_upload_size(len(content), operation)
+        if operation is not None:
+            _check_upload_size(len(content), operation)
         tree = self._tmp / uuid.uuid4().hex
         with open_zip(content) as archive:
             unzipped_bytes = unpack(archive, check_zip(archive), tree)

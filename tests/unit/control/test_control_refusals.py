@@ -49,7 +49,10 @@ def test_default_valued_members_are_accepted(client: Any, member: dict[str, Any]
         ({"PackageType": "Image"}, "PackageType Image"),
         ({"Runtime": "nodejs18.x"}, "the runtime nodejs18.x"),
         ({"Architectures": ["arm64"]}, "the architecture arm64 on this x86_64 host"),
-        ({"Code": {"S3Bucket": "bucket", "S3Key": "key"}}, "S3Bucket"),
+        (
+            {"Code": {"S3Bucket": "b", "S3Key": "k", "S3ObjectStorageMode": "X"}},
+            "S3ObjectStorageMode X",
+        ),
         ({"Code": {"ImageUri": "image"}}, "ImageUri"),
     ],
 )
