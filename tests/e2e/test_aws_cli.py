@@ -131,6 +131,6 @@ def test_what_is_not_there_yet_is_named(aws: Callable[..., Any]) -> None:
     """An operation, or a service, that Lambent lacks is refused in words a person understands."""
     refused = aws("lambda", "list-capacity-providers", fails=True)
     assert "ListCapacityProviders" in refused
-    refused = aws("glue", "get-databases", fails=True)
-    assert "GetDatabases" in refused or "glue" in refused.lower()
+    refused = aws("gamelift", "list-fleets", fails=True)
+    assert "ListFleets" in refused or "gamelift" in refused.lower()
     assert aws("sts", "get-caller-identity")["Account"] == "000000000000"
