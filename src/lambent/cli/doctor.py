@@ -81,12 +81,14 @@ def doctor(
 
 def examine(host: checks.Host, data_dir: Path, url: str) -> Iterator[Finding]:
     """Every finding, in the order shown."""
+    from lambent.node.nodejs.runtimes import find_nodes  # noqa: PLC0415
     from lambent.node.runtimes import find_executables, find_interpreters  # noqa: PLC0415
 
     yield checks.check_python(sys.version_info[:3])
     yield from checks.check_host(host)
     usable = {interpreter.version for interpreter in find_interpreters()}
     yield from checks.check_interpreters(find_executables(), usable)
+    yield from checks.check_nodes({node.name: node.version for node in find_nodes()})
     place = existing_parent(data_dir)
     writable = os.access(place, os.W_OK)
     yield checks.check_disk(str(data_dir), shutil.disk_usage(place).free, writable=writable)

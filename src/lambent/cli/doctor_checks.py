@@ -311,6 +311,15 @@ def check_interpreters(
         )
 
 
+def check_nodes(versions: Mapping[str, str]) -> Iterator[Finding]:
+    """The Node.js runtimes that are prepared: name → Node's version. Nobody has to have any."""
+    for name, version in versions.items():
+        yield Finding("ok", name, f"Node.js {version}, with aws-lambda-ric")
+    if not versions:
+        detail = "none is prepared: functions in JavaScript are refused"
+        yield Finding("ok", "Node.js", f"{detail} until: lambent runtimes add nodejs22.x")
+
+
 def check_port(url: str, health: Mapping[str, Any] | None, *, accepts: bool, free: bool) -> Finding:
     """The platform at ``url``, or room for one. ``accepts``: something answers a connection there."""
     if health is not None:

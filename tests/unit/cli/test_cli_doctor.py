@@ -268,3 +268,12 @@ def test_examines_this_machine(run: Run, platform: Any, tmp_path: Path) -> None:
     assert f"running at {platform.url}, process 123, sandbox namespaces" in done.stdout
     for title in ("Python", "kernel", "isolation", "limits", "freezing", "seccomp", "data"):
         assert f" {title}" in done.stdout
+
+
+def test_prepared_nodes_are_told_and_none_is_needed() -> None:
+    """Each with its version; without any it is said what to do, as no fault."""
+    (found,) = checks.check_nodes({"nodejs22.x": "22.20.0"})
+    assert (found.status, found.title) == ("ok", "nodejs22.x")
+    assert "22.20.0" in found.detail
+    (none,) = checks.check_nodes({})
+    assert (none.status, "lambent runtimes add nodejs22.x" in none.detail) == ("ok", True)
