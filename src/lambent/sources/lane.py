@@ -1,13 +1,11 @@
 """A lane of a shard: one batch at a time, in order. A shard has as many as its parallelization factor.
 
 1. A batch begins when the one before it is done or given up and the checkpoint says so on disk.
-2. A batch is taken when it is full, when its window is over, or when the shard has ended.
-3. What a function fails on is decided by ``stream_failures``; throttles and faults that are not the
+2. What a function fails on is decided by ``stream_failures``; throttles and faults that are not the
    function's are waited out and take no retry.
-4. Told to stop, a lane ends what the function is handling, and begins nothing.
+3. Told to stop, a lane ends what the function is handling, and begins nothing.
 """
 
-import asyncio
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import replace
@@ -16,11 +14,11 @@ from typing import Protocol
 from lambent.model.errors import AwsError
 from lambent.model.invocation import InvocationResult
 from lambent.sources.backoff import Backoff
-from lambent.sources.batch import MAX_EVENT_BYTES, make_event
+from lambent.sources.batch import make_event
 from lambent.sources.contract import CALL_FAILED, OK
 from lambent.sources.failures import reported_failures
+from lambent.sources.lane_intake import LaneIntake
 from lambent.sources.queue_worker import problem
-from lambent.sources.stream_batch import LaneQueue, batch_end
 from lambent.sources.stream_failures import (
     AGE_EXCEEDED,
     RETRIES_EXHAUSTED,
@@ -38,9 +36,7 @@ from lambent.sources.stream_work import (
     counts_as_attempt,
     is_throttled,
 )
-from lambent.sources.tumbling import Window, next_state, record_room, window_at, window_event
-
-_FRAME_BYTES = len(b'{"Records":[]}')
+from lambent.sources.tumbling import Window, next_state, window_at, window_event
 
 
 class Keeper(Protocol):
@@ -64,46 +60,24 @@ class Lane:
         self.number = number
         self.mark: int | None = None
         self.window: Window | None = None
-        self.waiting = LaneQueue()
-        self.held_bytes = 0
+        self.intake = LaneIntake(work.settings)
+        self.done_bytes = 0
         self.in_flight = False
         self._work = work
         self._shard = shard
         self._pieces: deque[Piece] = deque()
-        self._changed = asyncio.Event()
-        self._ended = False
-        self._caught_up_s = float("-inf")
         self._backoff = Backoff(FIRST_BACKOFF_S, MAX_BACKOFF_S)
         self._last: InvocationResult | None = None
-
-    # What the shard says
-
-    def add(self, records: list[StreamRecord]) -> None:
-        """Records, in order, behind those that wait."""
-        if records:
-            self.waiting.add(records, self._now_s())
-            self.held_bytes += sum(len(record.record) for record in records)
-            self._changed.set()
-
-    def caught_up(self, unix_s: float) -> None:
-        """Everything that arrived until then was added."""
-        self._caught_up_s = unix_s
-        if self.window is not None:
-            self._changed.set()
-
-    def end(self) -> None:
-        """Nothing more will be added."""
-        self._ended = True
-        self._changed.set()
-
-    def wake(self) -> None:
-        """Has it look around: it may be time to stop."""
-        self._changed.set()
 
     @property
     def idle(self) -> bool:
         """Whether nothing is unfinished."""
-        return not self.waiting and not self._pieces and self.window is None
+        return not self.intake.waiting and not self._pieces and self.window is None
+
+    @property
+    def held_bytes(self) -> int:
+        """Of the records that are unfinished."""
+        return self.intake.added_bytes - self.done_bytes
 
     @property
     def first_unfinished(self) -> StreamRecord | None:
@@ -111,74 +85,26 @@ class Lane:
         for piece in self._pieces:
             if piece.records:
                 return piece.records[0]
-        return self.waiting.first if self.waiting else None
+        waiting = self.intake.waiting
+        return waiting.first if waiting else None
 
     @property
     def unfinished(self) -> int:
         """Records that wait or are being handled."""
-        return len(self.waiting) + sum(len(piece.records) for piece in self._pieces)
+        return len(self.intake.waiting) + sum(len(piece.records) for piece in self._pieces)
 
     async def run(self) -> None:
         """Until the shard has ended and everything is handled, or it is time to stop."""
-        while not self._work.stopping.is_set():
+        stopping = self._work.stopping
+        while not stopping.is_set():
             if self._pieces:
                 await self._handle(self._pieces[0])
-            elif not await self._next_batch():
+                continue
+            taken = await self.intake.take(self.window, stopping)
+            if taken is None:
                 return
-
-    # Taking a batch
-
-    async def _next_batch(self) -> bool:
-        """Waits for one. False when there will be none."""
-        while not self._work.stopping.is_set():
-            self._changed.clear()
-            if self._close_window():
-                return True
-            wait_s = None
-            if self.waiting:
-                wait_s = self._take()
-                if wait_s <= 0:
-                    return True
-            elif self._ended and self.window is None:
-                return False
-            await self._wait(wait_s)
-        return True
-
-    def _close_window(self) -> bool:
-        """Puts the final piece of the open window in place when nothing more belongs to it."""
-        window = self.window
-        if window is None:
-            return False
-        if self.waiting:
-            over = self.waiting.first.arrived_s >= window.end_s
-        else:
-            over = self._ended or self._caught_up_s >= window.end_s
-        if over:
-            self._pieces.append(Piece((), final=True))
-        return over
-
-    def _take(self) -> float:
-        """Takes what is due, or says how many seconds that is away."""
-        settings = self._work.settings
-        before_s, room = None, MAX_EVENT_BYTES - _FRAME_BYTES
-        if settings.tumbling_s:
-            window = self.window or window_at(self.waiting.first.arrived_s, settings.tumbling_s)
-            before_s, room = window.end_s, record_room(window, MAX_EVENT_BYTES)
-        count, full = batch_end(self.waiting, settings.batch_size, room, before_s)
-        wait_s = self.waiting.since_s + settings.window_s - self._now_s()
-        if not full and wait_s > 0 and not self._ended:
-            return wait_s
-        if settings.tumbling_s:
-            self.window = window
-        self._pieces.append(Piece(self.waiting.take(count)))
-        return 0.0
-
-    async def _wait(self, seconds: float | None) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._changed.wait()
-        except TimeoutError:
-            return
+            piece, self.window = taken
+            self._pieces.append(piece)
 
     # Handling a piece
 
@@ -275,10 +201,6 @@ class Lane:
     def _finished(self, records: Iterable[StreamRecord]) -> None:
         for record in records:
             self.mark = record.sequence
-            self.held_bytes -= len(record.record)
+            self.done_bytes += len(record.record)
             self._work.counters.records += 1
         self._shard.freed()
-
-    @staticmethod
-    def _now_s() -> float:
-        return asyncio.get_running_loop().time()

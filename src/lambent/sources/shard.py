@@ -82,7 +82,7 @@ class Shard:
         self.ended = True
         self._room.set()
         for lane in self._lanes:
-            lane.end()
+            lane.intake.end()
 
     @property
     def missing(self) -> bool:
@@ -93,7 +93,7 @@ class Shard:
         """It may be time to stop."""
         self._room.set()
         for lane in self._lanes:
-            lane.wake()
+            lane.intake.wake()
 
     @property
     def in_flight(self) -> int:
@@ -147,7 +147,7 @@ class Shard:
             if record.sequence > self._marks.get(number, -1):
                 batches.setdefault(number, []).append(record)
         for number, records in batches.items():
-            self._lanes[number].add(records)
+            self._lanes[number].intake.add(records)
         if fetched.records:
             self._last_read = fetched.records[-1].sequence_number
         elif not self._work.counters.invoked:
@@ -155,7 +155,7 @@ class Shard:
         self._behind_ms = fetched.behind_ms
         if fetched.behind_ms == 0 or (fetched.behind_ms is None and not fetched.records):
             for lane in self._lanes:
-                lane.caught_up(asked_s)
+                lane.intake.caught_up(asked_s)
 
     async def room(self) -> None:
         """Waits until lanes can hold more."""
@@ -168,9 +168,9 @@ class Shard:
         if sum(lane.held_bytes for lane in self._lanes) > MAX_EVENT_BYTES * (settings.factor + 1):
             return False
         most = max(MIN_HELD, 2 * settings.batch_size * settings.factor)
-        if sum(len(lane.waiting) for lane in self._lanes) >= most:
+        if sum(len(lane.intake.waiting) for lane in self._lanes) >= most:
             return False
-        return any(len(lane.waiting) < 2 * settings.batch_size for lane in self._lanes)
+        return any(len(lane.intake.waiting) < 2 * settings.batch_size for lane in self._lanes)
 
     # The checkpoint
 
