@@ -146,9 +146,12 @@ class Scaler:
         cx = self._plane.database.connection
         while due := scaling.due_records(cx, now.timestamp(), _BATCH):
             for action in due:
-                with self._plane.database.transaction() as tx:
-                    scaling.put_record(tx, replace(action, due_at_s=self.next_due_s(action, now)))
-                self._run(action)
+                try:
+                    self._run(action)
+                finally:  # after it: a crash in between repeats what repeating does not change
+                    later = replace(action, due_at_s=self.next_due_s(action, now))
+                    with self._plane.database.transaction() as tx:
+                        scaling.put_record(tx, later)
         return scaling.next_due_s(cx)
 
     def next_due_s(self, action: ScalingRecord, now: datetime) -> float | None:

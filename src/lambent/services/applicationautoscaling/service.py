@@ -48,13 +48,17 @@ class AutoScaling:
         self._usage = usage
         self._wake = asyncio.Event()
         self._next_due_s: float | None = None
+        self._stale = True
+        """Whether that may have changed."""
         self._task: asyncio.Task[None] | None = None
 
     async def operate(self, operation: Operation, call: Call) -> Result:
         """Runs an operation on the control plane's thread."""
-        result = await self._on_thread(lambda: operation(self, call))
-        self._wake.set()
-        return result
+        try:
+            return await self._on_thread(lambda: operation(self, call))
+        finally:
+            self._stale = True
+            self._wake.set()
 
     def now(self) -> datetime:
         """The wall clock, in UTC."""
@@ -73,28 +77,35 @@ class AutoScaling:
     async def forget_all(self) -> None:
         """After a reset, which emptied the records."""
         await self._on_thread(self.scaler.forget_all)
+        self._stale = True
         self._wake.set()
 
     async def _run(self) -> None:
         period_s = PERIOD_S / self.time_scale
         next_period_s = time.monotonic() + period_s
         while True:
+            self._wake.clear()  # first: an operation that ends meanwhile is not slept through
             try:
                 if time.monotonic() >= next_period_s:
                     next_period_s += period_s * (1 + (time.monotonic() - next_period_s) // period_s)
                     uses = {arn: Use(*use) for arn, use in self._usage.take_uses().items()}
                     if uses:
                         await self._on_thread(lambda uses=uses: self.scaler.observe(uses))  # type: ignore[misc]
-                self._next_due_s = await self._on_thread(self.scaler.run_due)
+                if self._stale or self._is_due():
+                    self._stale = False
+                    self._next_due_s = await self._on_thread(self.scaler.run_due)
             except Exception:
+                self._next_due_s, self._stale = None, True  # with the next wake, not at once
                 _log.exception("scaling failed; it goes on with the next period")
             await self._sleep(next_period_s - time.monotonic())
+
+    def _is_due(self) -> bool:
+        return self._next_due_s is not None and self.now().timestamp() >= self._next_due_s
 
     async def _sleep(self, until_period_s: float) -> None:
         wait_s = min(until_period_s, _MAX_SLEEP_S)
         if self._next_due_s is not None:
             wait_s = min(wait_s, self._next_due_s - self.now().timestamp())
-        self._wake.clear()
         try:
             await asyncio.wait_for(self._wake.wait(), max(wait_s, 0.01))
         except TimeoutError:

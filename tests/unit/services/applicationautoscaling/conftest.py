@@ -49,16 +49,18 @@ class ScalingPlace:
     def now(self) -> datetime:
         return self.clock().astimezone(UTC)
 
-    def __call__(self, operation: str, *, account_id: str = "000000000000", **more: Any) -> Any:
-        """The output of an operation; None takes a common parameter away."""
-        name = "".join(f"_{c.lower()}" if c.isupper() else c for c in operation)[1:]
-        function = next(getattr(m, name) for m in _MODULES if hasattr(m, name))
+    def call(self, operation: str, *, account_id: str = "000000000000", **more: Any) -> Call:
+        """A call of an operation; None takes a common parameter away."""
         common = {} if "ResourceARN" in more else COMMON
         given = {k: v for k, v in (common | more).items() if v is not None}
-        call = Call(
-            "application-autoscaling", operation, given, Caller(account_id, "us-east-1", "r")
-        )
-        return function(self, call).output
+        caller = Caller(account_id, "us-east-1", "r")
+        return Call("application-autoscaling", operation, given, caller)
+
+    def __call__(self, operation: str, **more: Any) -> Any:
+        """The output of an operation."""
+        name = "".join(f"_{c.lower()}" if c.isupper() else c for c in operation)[1:]
+        function = next(getattr(m, name) for m in _MODULES if hasattr(m, name))
+        return function(self, self.call(operation, **more)).output
 
     def register(self, low: int = 1, high: int = 10) -> str:
         """A target."""
