@@ -10,10 +10,6 @@ from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
-from botocore.exceptions import ParamValidationError
-from botocore.parsers import create_parser
-from botocore.serialize import create_serializer
-
 from lambent.http1.client import HttpFailure
 from lambent.model.errors import ClientFault, PlatformFault, not_yet
 from lambent.model.http import HttpRequest
@@ -71,6 +67,8 @@ class NeighbourApi:
 def _request(
     model: Any, parameters: Mapping[str, Any], account_id: str, region: str
 ) -> HttpRequest:
+    from botocore.exceptions import ParamValidationError  # noqa: PLC0415 - the platform starts without
+
     service = model.service_model
     try:
         made = _serializer(_protocol(service)).serialize_to_request(dict(parameters), model)
@@ -97,6 +95,8 @@ def _request(
 
 
 def _output(model: Any, status: int, headers: dict[str, str], body: bytes) -> Mapping[str, Any]:
+    from botocore.parsers import create_parser  # noqa: PLC0415
+
     parser = create_parser(_protocol(model.service_model))
     streams = model.has_streaming_output and status < 300
     given = {
@@ -125,4 +125,6 @@ def _protocol(service: Any) -> str:
 
 @lru_cache(maxsize=8)
 def _serializer(protocol: str) -> Any:
+    from botocore.serialize import create_serializer  # noqa: PLC0415
+
     return create_serializer(protocol, include_validation=True)

@@ -7,10 +7,6 @@ import asyncio
 from collections.abc import Callable, Iterable
 from typing import Any, Final
 
-import botocore.session
-from botocore.auth import S3SigV4Auth, SigV4Auth
-from botocore.awsrequest import AWSRequest
-
 from lambent.model.errors import PlatformFault
 from lambent.wire.models import service_model
 
@@ -22,7 +18,7 @@ class OperatorCredentials:
     """Looked for at first use, on a thread; renewed by botocore when they run out."""
 
     def __init__(self, find: Callable[[], Any] | None = None) -> None:
-        self._find = find or (lambda: botocore.session.Session().get_credentials())
+        self._find = find or _find
         self._found: Any = None
 
     async def get(self) -> Any:
@@ -48,6 +44,12 @@ class OperatorCredentials:
         return self._found.get_frozen_credentials()
 
 
+def _find() -> Any:
+    import botocore.session  # noqa: PLC0415 - as in sign
+
+    return botocore.session.Session().get_credentials()
+
+
 def sign(
     service: str,
     region: str,
@@ -58,8 +60,12 @@ def sign(
     credentials: Any,
 ) -> list[tuple[str, str]]:
     """``headers`` with SigV4's for ``credentials``. ``url``: whole, its host the one that is asked."""
+    # Imported when a real endpoint is asked first: the platform starts without it.
+    from botocore.auth import S3SigV4Auth, SigV4Auth  # noqa: PLC0415
+    from botocore.awsrequest import AWSRequest  # noqa: PLC0415
+
     request = AWSRequest(method=method, url=url, data=body, headers=dict(headers))
-    # The client's hash is of the body that goes on unchanged: botocore reads it from the context's absence.
+    # A body with a trailer says so by its hash, which is made anew as the same.
     given = request.headers.get("X-Amz-Content-SHA256")
     model = service_model(service)
     name = model.signing_name if model is not None else service

@@ -19,7 +19,7 @@ from lambent.neighbours.signing import OperatorCredentials
 pytestmark = pytest.mark.skipif(
     importlib.util.find_spec("moto") is None, reason="moto is not installed"
 )
-PLACE = {"account_id": "000000000000", "region": "eu-west-1"}
+PLACE: dict[str, Any] = {"account_id": "000000000000", "region": "eu-west-1"}
 
 
 async def exchange(api: NeighbourApi) -> None:
