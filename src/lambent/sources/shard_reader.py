@@ -19,8 +19,8 @@ POLICY: the same for DynamoDB, whose shards AWS polls four times a second.
 """
 READ_ON_S: Final = 0.2
 """AWS: five reads a second of one shard."""
-MIN_FETCH: Final = 100
-"""POLICY: read ahead of small batches."""
+MIN_FETCH: Final = 1_000
+"""POLICY: read ahead of small batches, so that five reads a second do not limit what runs."""
 _EXPIRED: Final = frozenset({"ExpiredIteratorException", "ExpiredNextTokenException"})
 
 
