@@ -20,8 +20,9 @@ from lambent.control.url_directory import UrlDirectory
 from lambent.gateway.function_url import FunctionUrls
 from lambent.http1.bounds import Bounds
 from lambent.http1.server import HttpServer
+from lambent.invoke.event_clock import LoopClock
 from lambent.invoke.event_handling import EventHandler
-from lambent.invoke.event_queue import EventQueue, LoopClock
+from lambent.invoke.event_queue import EventQueue
 from lambent.invoke.frontend import Frontend
 from lambent.invoke.outlets import LambdaOutlet, Outlets
 from lambent.invoke.placement import Placement

@@ -7,39 +7,25 @@ Contract:
 3. What cannot be sent on is counted and logged, and the event is gone, as on AWS.
 """
 
-import asyncio
 import logging
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum, auto
-from typing import Protocol, TypeVar
+from typing import Protocol
 
-from lambent.invoke import lineage
-from lambent.invoke.destinations import (
-    Ending,
-    dead_letter_attributes,
-    error_message,
-    invocation_record,
-)
-from lambent.invoke.events import EventAttributes, decode_attributes
-from lambent.invoke.outlets import service_of
+from lambent.invoke.destinations import Ending, error_message
+from lambent.invoke.event_sendings import Event, sendings_of
+from lambent.invoke.event_settling import Settlement
+from lambent.invoke.events import Function, decode_attributes
 from lambent.invoke.ports import Directory
 from lambent.invoke.retry import Failure, GiveUp, RetryPolicy, decide
 from lambent.model.errors import AwsError, PlatformFault
 from lambent.model.event_invoke import EventInvokeConfig
-from lambent.model.function import LATEST
 from lambent.model.invocation import InvocationResult, Target
-from lambent.model.outgoing import Outgoing
 from lambent.observe.metrics import Metrics
-from lambent.store.queues.contract import Message, QueueStore, Transaction
+from lambent.store.queues.contract import Message, QueueStore
 from lambent.store.queues.outlet import Outlet
 
-T = TypeVar("T")
-Function = tuple[str, str, str]
-"""Account, region, name."""
-MAX_SNS_BYTES = 256 * 1024
-"""AWS: over it the payloads are left out of the record. Source: the shape ``OnFailure``."""
 _log = logging.getLogger("lambent.events")
 
 
@@ -87,25 +73,6 @@ class _Attempt:
     message: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class _Sending:
-    """Something to be sent on."""
-
-    is_dead_letter: bool
-    target_arn: str
-    outgoing: Outgoing
-
-
-@dataclass(frozen=True, slots=True)
-class _Event:
-    """A message with what it means."""
-
-    function: Function
-    queue_id: int
-    message: Message
-    attributes: EventAttributes
-
-
 class EventHandler:
     """Handles events, any number at a time. Lives on the loop's thread.
 
@@ -125,21 +92,19 @@ class EventHandler:
         time_scale: int = 1,
         store_pause_s: float = 1.0,
     ) -> None:
-        self._store = store
+        self._settlement = Settlement(store, outlet, metrics, now_ms, store_pause_s)
         self._invoker = invoker
         self._directory = directory
         self._capacity = capacity
-        self._outlet = outlet
         self._metrics = metrics
         self._now_ms = now_ms
         self._time_scale = time_scale
-        self._store_pause_s = store_pause_s
 
     async def handle(self, function: Function, queue_id: int, message: Message) -> Outcome:
         """Sees a received event to its end, or to its next attempt."""
-        event = _Event(function, queue_id, message, decode_attributes(message.attributes))
+        event = Event(function, queue_id, message, decode_attributes(message.attributes))
         if event.attributes.due_at_ms > self._now_ms():
-            await self._postpone(event, event.attributes)
+            await self._settlement.postpone(event, event.attributes)
             return Outcome.NOT_TRIED
         target, attempt = self._look_up(event)
         if target is None and attempt is None:
@@ -153,7 +118,7 @@ class EventHandler:
             return Outcome.THROTTLED
         return Outcome.PROCESSED if attempt.result is not None else Outcome.NOT_TRIED
 
-    def _look_up(self, event: _Event) -> tuple[Target | None, _Attempt | None]:
+    def _look_up(self, event: Event) -> tuple[Target | None, _Attempt | None]:
         """Whose config holds, and what there is to say when the event cannot be tried.
 
         POLICY: an event of a version or alias that is no more goes where ``$LATEST``'s failed events go.
@@ -171,7 +136,7 @@ class EventHandler:
             return None, None if error.status == 404 else _failed(error)
         return latest, replace(attempt, failure=Failure.GONE)
 
-    async def _try(self, event: _Event, policy: RetryPolicy) -> _Attempt:
+    async def _try(self, event: Event, policy: RetryPolicy) -> _Attempt:
         """Invokes the function, unless the event is too old or the function stopped."""
         message, attributes = event.message, event.attributes
         now_ms = self._now_ms()
@@ -199,7 +164,7 @@ class EventHandler:
         return _Attempt(Failure.FUNCTION_ERROR, result, message=error_message(result.payload))
 
     async def _conclude(
-        self, event: _Event, target: Target | None, policy: RetryPolicy, attempt: _Attempt
+        self, event: Event, target: Target | None, policy: RetryPolicy, attempt: _Attempt
     ) -> None:
         failure, attributes = attempt.failure, event.attributes
         asked = attempt.result is not None
@@ -218,119 +183,17 @@ class EventHandler:
                 now_ms=self._now_ms(),
             )
             if not isinstance(verdict, GiveUp):
-                await self._postpone(event, attributes.after(due_at_ms=verdict.visible_at_ms))
+                await self._settlement.postpone(
+                    event, attributes.after(due_at_ms=verdict.visible_at_ms)
+                )
                 return
             condition = verdict.condition
             self._metrics.of(*event.function).async_events_dropped += 1
         ending = Ending(
             condition, attributes.attempts, attempt.result, attempt.status, attempt.message
         )
-        sendings = self._sendings(event, target, ending) if target else []
-        await self._end(event, sendings)
-
-    # What is sent on
-
-    def _sendings(self, event: _Event, target: Target, ending: Ending) -> list[_Sending]:
-        config = target.event_invoke_config
-        succeeded = ending.condition == "Success"
-        arn = config.on_success if succeeded else config.on_failure
-        sendings = []
-        if arn:
-            sendings.append(_Sending(False, arn, self._outgoing(event, target, ending, arn)))
-        if target.primary.dead_letter_arn and not succeeded:
-            dead = replace(
-                self._outgoing(event, target, ending, None),
-                body=event.message.body,
-                attributes=dead_letter_attributes(event.message.message_id, ending),
-            )
-            sendings.append(_Sending(True, target.primary.dead_letter_arn, dead))
-        return sendings
-
-    def _outgoing(self, event: _Event, target: Target, ending: Ending, arn: str | None) -> Outgoing:
-        account_id, region, name = event.function
-        function_arn = f"arn:aws:lambda:{region}:{account_id}:function:{name}"
-        trace = event.attributes.trace
-        body = b""
-        if arn is not None:
-            body = self._record(
-                event, f"{function_arn}:{event.attributes.qualifier or LATEST}", ending, arn
-            )
-        return Outgoing(
-            body,
-            target.primary.role,
-            function_arn,
-            account_id,
-            trace_header=lineage.extend(trace, *event.function)[0] if trace else None,
-        )
-
-    def _record(self, event: _Event, function_arn: str, ending: Ending, arn: str) -> bytes:
-        def build(*, payloads: bool) -> bytes:
-            return invocation_record(
-                ending,
-                request_id=event.message.message_id,
-                function_arn=function_arn,
-                request_payload=event.message.body,
-                now_ms=self._now_ms(),
-                payloads=payloads,
-            )
-
-        record = build(payloads=True)
-        if service_of(arn) == "sns" and len(record) > MAX_SNS_BYTES:
-            return build(payloads=False)
-        return record
-
-    # Transactions
-
-    async def _postpone(self, event: _Event, attributes: EventAttributes) -> None:
-        receipt, text = event.message.receipt, attributes.encode()
-
-        def work(tx: Transaction) -> None:
-            with suppress(KeyError):  # the queue went with its function
-                tx.update_attributes(event.queue_id, receipt, text)
-                tx.change_visibility(event.queue_id, receipt, attributes.due_at_ms, self._now_ms())
-
-        await self._commit(work)
-
-    async def _end(self, event: _Event, sendings: list[_Sending]) -> None:
-        now_ms = self._now_ms()
-
-        def work(tx: Transaction) -> list[tuple[_Sending, AwsError]]:
-            undelivered: list[tuple[_Sending, AwsError]] = []
-            try:
-                is_held = tx.delete(event.queue_id, event.message.receipt)
-            except KeyError:  # the queue went with its function
-                is_held = False
-            if not is_held:
-                return undelivered
-            for sending in sendings:
-                try:
-                    self._outlet.put(tx, sending.target_arn, sending.outgoing, now_ms)
-                except AwsError as error:
-                    undelivered.append((sending, error))
-            return undelivered
-
-        for sending, error in await self._commit(work):
-            counts = self._metrics.of(*event.function)
-            if sending.is_dead_letter:
-                counts.dead_letter_errors += 1
-            else:
-                counts.destination_delivery_failures += 1
-            _log.warning(
-                "event %s of %s could not be sent to %s: %s: %s",
-                *(event.message.message_id, event.function[2], sending.target_arn),
-                *(error.code, error.message),
-            )
-
-    async def _commit(self, work: Callable[[Transaction], T]) -> T:
-        """Settles an event, however long the store takes: a full disk may have room again."""
-        pause_s = self._store_pause_s
-        while True:
-            try:
-                return await self._store.run(work)
-            except Exception:
-                _log.exception("the store could not settle an event; it is asked again")
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, 30 * self._store_pause_s)
+        sendings = sendings_of(event, target, ending, self._now_ms()) if target else []
+        await self._settlement.end(event, sendings)
 
 
 def _failed(error: AwsError) -> _Attempt:

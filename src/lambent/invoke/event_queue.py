@@ -10,28 +10,18 @@ Contract:
    is left to tell: its destinations went with it.
 """
 
-import asyncio
-import logging
-import time
-from collections.abc import Callable, Coroutine, MutableMapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, MutableMapping
 from functools import partial
-from typing import Any, Protocol
 
-from lambent.invoke.event_handling import Capacity, EventHandler, Function, Outcome
-from lambent.invoke.event_window import Window
-from lambent.invoke.events import (
-    MAX_PAYLOAD_BYTES,
-    QUEUE_PREFIX,
-    EventAttributes,
-    function_of_key,
-    open_queue,
-    queue_key,
-)
-from lambent.invoke.frontend import check_payload, too_large_event
+from lambent.invoke import event_works
+from lambent.invoke.event_backlog import Backlog
+from lambent.invoke.event_clock import Clock
+from lambent.invoke.event_handling import Capacity, EventHandler, Outcome
+from lambent.invoke.event_intake import disk_full, read_event
+from lambent.invoke.event_tasks import Tasks
+from lambent.invoke.events import MAX_PAYLOAD_BYTES, Function, function_of_key, queue_key
 from lambent.invoke.ports import Directory
-from lambent.model.errors import AwsError, PlatformFault
-from lambent.model.invocation import Target
+from lambent.model.errors import AwsError
 from lambent.observe.metrics import Metrics
 from lambent.store.queues.contract import (
     Message,
@@ -40,54 +30,6 @@ from lambent.store.queues.contract import (
     StoreFullError,
     Transaction,
 )
-
-_HELD_MS = 24 * 60 * 60 * 1000
-"""Longer than any invocation: an event in flight comes back by a restart only."""
-_PAGE = 500
-_log = logging.getLogger("lambent.events")
-
-
-class Handle(Protocol):
-    """A timer that can be called off."""
-
-    def cancel(self) -> None: ...
-
-
-class Clock(Protocol):
-    """Unix milliseconds, and timers by them."""
-
-    def now_ms(self) -> int: ...
-    def call_at(self, when_ms: int, callback: Callable[[], None]) -> Handle: ...
-
-
-class LoopClock:
-    """The wall clock, and the running loop's timers."""
-
-    def now_ms(self) -> int:
-        """Now."""
-        return time.time_ns() // 1_000_000
-
-    def call_at(self, when_ms: int, callback: Callable[[], None]) -> Handle:
-        """Calls back then, or at once when that was before."""
-        delay_s = max(0, when_ms - self.now_ms()) / 1000
-        return asyncio.get_running_loop().call_later(delay_s, callback)
-
-
-@dataclass(eq=False, slots=True)
-class _Backlog:
-    """One function's events. ``may_wait``: some may be there to be received."""
-
-    function: Function
-    window: Window = field(default_factory=Window)
-    may_wait: bool = False
-    is_receiving: bool = False
-    timer: Handle | None = None
-    due_at_ms: int = 0
-
-    def forget_timer(self) -> None:
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
 
 
 class EventQueue:
@@ -110,8 +52,8 @@ class EventQueue:
         self._metrics = metrics
         self._clock = clock
         self._queues = queues
-        self._backlogs: dict[Function, _Backlog] = {}
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._backlogs: dict[Function, Backlog] = {}
+        self._tasks = Tasks()
         self._unsubscribe: Callable[[], None] = lambda: None
         self._closing = False
         self._recovering = False
@@ -131,7 +73,7 @@ class EventQueue:
     async def _recover(self) -> None:
         after: str | None = None
         while True:
-            keys, last = await self._store.run(partial(_release, after=after))
+            keys, last = await self._store.run(partial(event_works.release, after=after))
             for queue_id, key, has_messages in keys:
                 self._queues[queue_id] = key
                 if has_messages:
@@ -146,9 +88,7 @@ class EventQueue:
         self._unsubscribe()
         for backlog in self._backlogs.values():
             backlog.forget_timer()
-        for task in tuple(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._tasks.cancel()
 
     # Accepting
 
@@ -171,41 +111,32 @@ class EventQueue:
         ``ServiceException`` (507) when the disk has no room.
         """
         target = self._directory.resolve(account_id, region, function_name, qualifier)
-        if len(payload) > max_bytes:
-            raise too_large_event(len(payload), max_bytes)
-        spec = target.primary
-        function = (spec.account_id, spec.region, spec.function_name)
-        attributes = EventAttributes(_qualifier_of(target), trace)
-        message = NewMessage(request_id, check_payload(payload), attributes.encode())
+        function, message = read_event(
+            target, payload, request_id=request_id, trace=trace, max_bytes=max_bytes
+        )
         await self._store_event(self._backlog(function), [message] * deliveries)
         self._metrics.of(*function).async_events_received += deliveries
 
-    async def _store_event(self, backlog: _Backlog, messages: list[NewMessage]) -> None:
+    async def _store_event(self, backlog: Backlog, messages: list[NewMessage]) -> None:
         key, now_ms = queue_key(*backlog.function), self._clock.now_ms()
         resting = self._closing or self._recovering
         takes = not (resting or backlog.is_receiving) and self._room(backlog) > 0
 
         def work(tx: Transaction) -> tuple[int, list[Message]]:
-            queue_id = open_queue(tx, key).queue_id
-            self._queues[queue_id] = key
-            tx.send(queue_id, messages, now_ms)
-            received = tx.receive(queue_id, 1, now_ms, now_ms + _HELD_MS) if takes else []
-            return queue_id, received
+            found = event_works.store(tx, key, messages, now_ms, takes=takes)
+            self._queues[found[0]] = key  # before anybody is told of the arrival
+            return found
 
         backlog.window.claim(takes)
         received: list[Message] = []
         try:
             queue_id, received = await self._store.run(work)
         except StoreFullError as error:
-            raise PlatformFault(
-                "The disk has no room for another event. Those accepted before are processed.",
-                "ServiceException",
-                507,
-            ) from error
+            raise disk_full() from error
         finally:
             backlog.window.claim(len(received) - takes)
         for one in received:
-            self._spawn(self._handle(backlog, queue_id, one))
+            self._tasks.spawn(self._handle(backlog, queue_id, one))
 
     # The pump
 
@@ -225,27 +156,27 @@ class EventQueue:
             self._directory.resolve(*function, None)
         except AwsError as error:
             if error.status == 404:
-                self._spawn(self._drop(function))
+                self._tasks.spawn(self._drop(function))
                 return
         if backlog is not None:
             backlog.window.resume()
             self._wake(backlog)
 
-    def _backlog(self, function: Function) -> _Backlog:
+    def _backlog(self, function: Function) -> Backlog:
         found = self._backlogs.get(function)
         if found is None:
-            found = self._backlogs[function] = _Backlog(function)
+            found = self._backlogs[function] = Backlog(function)
         return found
 
-    def _wake(self, backlog: _Backlog) -> None:
+    def _wake(self, backlog: Backlog) -> None:
         backlog.may_wait = True
         self._advance(backlog)
 
-    def _room(self, backlog: _Backlog) -> int:
+    def _room(self, backlog: Backlog) -> int:
         free, reserved = self._capacity.room(*backlog.function)
         return backlog.window.room(self._clock.now_ms(), free, reserved)
 
-    def _advance(self, backlog: _Backlog) -> None:
+    def _advance(self, backlog: Backlog) -> None:
         """Takes events, if there may be any and there is room; at most one receive a function at a time."""
         if self._closing or self._recovering or backlog.is_receiving or not backlog.may_wait:
             return
@@ -254,27 +185,17 @@ class EventQueue:
             backlog.is_receiving = True
             backlog.may_wait = False
             backlog.window.claim(room)
-            self._spawn(self._receive(backlog, room))
+            self._tasks.spawn(self._receive(backlog, room))
         elif backlog.window.paused_until_ms:
             self._set_timer(backlog, backlog.window.paused_until_ms)
 
-    async def _receive(self, backlog: _Backlog, limit: int) -> None:
+    async def _receive(self, backlog: Backlog, limit: int) -> None:
         key, now_ms = queue_key(*backlog.function), self._clock.now_ms()
-
-        def work(tx: Transaction) -> tuple[int, list[Message], int | None]:
-            queue = tx.find_queue(key)
-            if queue is None:
-                return 0, [], None
-            found = tx.receive(queue.queue_id, limit, now_ms, now_ms + _HELD_MS)
-            is_all = len(found) < limit
-            due = tx.next_visible_at_ms(queue.queue_id, now_ms) if is_all else None
-            if due is not None and due > now_ms + _HELD_MS // 2:
-                due = None  # what is in flight only, and ends by itself
-            return queue.queue_id, found, due
 
         found: list[Message] = []
         due_at_ms: int | None = now_ms + 1000  # where the store fails, it is asked again
         try:
+            work = partial(event_works.take, key=key, limit=limit, now_ms=now_ms)
             queue_id, found, due_at_ms = await self._store.run(work)
             if not queue_id:
                 self._forget_queue(key)
@@ -285,10 +206,10 @@ class EventQueue:
                 self._set_timer(backlog, due_at_ms)
         backlog.may_wait = backlog.may_wait or len(found) == limit
         for message in found:
-            self._spawn(self._handle(backlog, queue_id, message))
+            self._tasks.spawn(self._handle(backlog, queue_id, message))
         self._advance(backlog)
 
-    async def _handle(self, backlog: _Backlog, queue_id: int, message: Message) -> None:
+    async def _handle(self, backlog: Backlog, queue_id: int, message: Message) -> None:
         backlog.window.begin()
         is_first = message.receives == 1
         waited_ms = self._clock.now_ms() - message.sent_at_ms if is_first else 0
@@ -313,14 +234,7 @@ class EventQueue:
         """The function is gone: its queue goes, with what is in it."""
         key = queue_key(*function)
 
-        def work(tx: Transaction) -> tuple[int, int] | None:
-            queue = tx.find_queue(key)
-            if queue is None:
-                return None
-            counts = tx.count(queue.queue_id, self._clock.now_ms())
-            tx.delete_queue(queue.queue_id)
-            return queue.queue_id, counts.visible + counts.in_flight + counts.delayed
-
+        work = partial(event_works.drop, key=key, now_ms=self._clock.now_ms())
         gone = await self._store.run(work)
         if gone is None:
             return
@@ -335,45 +249,6 @@ class EventQueue:
         for queue_id in [i for i, known in tuple(self._queues.items()) if known == key]:
             self._queues.pop(queue_id, None)
 
-    # Timers and tasks
-
-    def _set_timer(self, backlog: _Backlog, when_ms: int) -> None:
-        """Wakes the function then, unless it is woken earlier anyway."""
-        if self._closing or (backlog.timer is not None and backlog.due_at_ms <= when_ms):
-            return
-        backlog.forget_timer()
-        backlog.due_at_ms = when_ms
-
-        def ring() -> None:
-            backlog.timer = None
-            self._wake(backlog)
-
-        backlog.timer = self._clock.call_at(when_ms, ring)
-
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-
-    def _done(self, task: "asyncio.Task[Any]") -> None:
-        self._tasks.discard(task)
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            _log.error("work on asynchronous events failed", exc_info=error)
-
-
-def _release(tx: Transaction, after: str | None) -> tuple[list[tuple[int, str, bool]], str | None]:
-    """A page of functions' queues (id, key, whether anything is in it), and where the next one starts."""
-    queues = tx.list_queues(QUEUE_PREFIX, after, _PAGE)
-    found = []
-    for queue in queues:
-        tx.release(queue.queue_id)
-        has_messages = tx.oldest_sent_at_ms(queue.queue_id) is not None
-        found.append((queue.queue_id, queue.key, has_messages))
-    return found, queues[-1].key if len(queues) == _PAGE else None
-
-
-def _qualifier_of(target: Target) -> str | None:
-    """The qualifier the caller used: what stands behind the function's name in the invoked ARN."""
-    parts = target.invoked_arn.split(":")
-    return parts[7] if len(parts) > 7 else None
+    def _set_timer(self, backlog: Backlog, when_ms: int) -> None:
+        if not self._closing:
+            backlog.set_timer(self._clock, when_ms, self._wake)

@@ -10,7 +10,7 @@ from lambent.store.queues.contract import Queue, Transaction
 QUEUE_PREFIX = "events/"
 MAX_PAYLOAD_BYTES = 1024 * 1024
 """AWS: 1 MB for asynchronous requests. Source: "Lambda quotas", and Invoke in the service model."""
-_Function = tuple[str, str, str]
+Function = tuple[str, str, str]
 """Account, region, name."""
 
 
@@ -50,7 +50,7 @@ def queue_key(account_id: str, region: str, name: str) -> str:
     return f"{QUEUE_PREFIX}{account_id}/{region}/{name}"
 
 
-def function_of_key(key: str) -> _Function:
+def function_of_key(key: str) -> Function:
     """The function whose queue it is."""
     account_id, region, name = key.removeprefix(QUEUE_PREFIX).split("/")
     return account_id, region, name

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from lambent.invoke.counting import Counting
+from lambent.invoke.event_clock import Handle
 from lambent.invoke.event_handling import EventHandler
-from lambent.invoke.event_queue import EventQueue, Handle
+from lambent.invoke.event_queue import EventQueue
 from lambent.invoke.outlets import LambdaOutlet, Outlets
 from lambent.model.errors import ClientFault, not_found
 from lambent.model.event_invoke import EventInvokeConfig

@@ -439,7 +439,7 @@ async def test_a_header_cannot_be_smuggled_in_by_a_trace(event_place: Any) -> No
     """What is no header text does not reach the function as one."""
     place = event_place("f")
     await place.events.open()
-    outlet = place.events._handler._outlet
+    outlet = place.outlets
     for trace in ("Root=1\r\nEvil: 1", "ä", "x" * 4096):
         out = Outgoing(b"{}", "sqs.amazonaws.com", "a", "0", trace_header=trace)
         arn = "arn:aws:lambda:us-east-1:000000000000:function:f"
