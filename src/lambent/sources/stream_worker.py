@@ -47,6 +47,8 @@ class StreamWorker:
         self._ended: set[str] = set()
         self._started_s = 0.0
         self._backoff = Backoff(FIRST_BACKOFF_S, MAX_BACKOFF_S)
+        self._crashes = Backoff(FIRST_BACKOFF_S, MAX_BACKOFF_S)
+        self._crashed = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -96,6 +98,9 @@ class StreamWorker:
 
     async def _run(self) -> None:
         while not self._work.stopping.is_set():
+            if self._crashed:
+                self._crashed = False
+                await self._work.pause(self._crashes.next_s())
             try:
                 listed = await self._work.source.shards()
                 facts = await self._work.source.facts()
@@ -188,9 +193,11 @@ class StreamWorker:
         shard = self._shards.pop(shard_id)
         del self._tasks[shard_id]
         if not task.cancelled() and (error := task.exception()) is not None:
-            # A bug of ours, met in one shard: it is begun anew at its checkpoint with the next look.
+            # A bug of ours, or an answer that is none: the shard is begun anew at its checkpoint.
             _log.error("a shard's task failed", exc_info=error)
-            self._work.report("PROBLEM: internal error")
+            self._work.report("PROBLEM: The stream could not be read: see the platform's log.")
+            self._crashed = True
+            self._changed.set()
             return
         if shard.checkpoint.finished:
             self._ended.add(shard_id)

@@ -384,6 +384,32 @@ async def test_a_throttled_read_is_no_problem() -> None:
 
 
 @in_virtual_time
+async def test_an_answer_that_is_none_is_asked_for_again_with_growing_waits() -> None:
+    """A source that answers nonsense is told of, and the shard goes on at its checkpoint when it does not."""
+
+    class Nonsense(FakeStream):
+        times = 6
+
+        async def call(self, service: str, operation: str, *args: Any, **more: Any) -> Any:
+            answer = await super().call(service, operation, *args, **more)
+            if operation == "GetRecords" and self.times:
+                self.times -= 1
+                return {"Records": [{"SequenceNumber": "x"}]}
+            return answer
+
+    stream = Nonsense()
+    stream.put("a")
+    bench = StreamBench(stream, FakeFunctions())
+    bench.start()
+    await asyncio.sleep(10)
+    assert bench.results == ["PROBLEM: The stream could not be read: see the platform's log."]
+    assert stream.calls.count("GetRecords") == 5
+    await asyncio.sleep(60)
+    await bench.stop()
+    assert bench.functions.batches == [["a"]]
+
+
+@in_virtual_time
 async def test_a_shard_is_polled_once_a_second() -> None:
     """An idle shard costs one GetRecords a second."""
     stream = FakeStream()
