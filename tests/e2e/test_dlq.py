@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import uuid
@@ -15,6 +16,7 @@ LAMBENT = Path(sys.executable).parent / "lambent"
 PREFIX = "arn:aws:sqs:us-east-1:000000000000:"
 SWITCHED = """
 import os
+import signal
 def handler(event, context):
     if os.environ.get("BROKEN"):
         raise ValueError(event["why"])
@@ -95,7 +97,10 @@ def fail(client: Any, name: str, *reasons: str, **more: Any) -> list[str]:
 
 def log_of(logs: Any, name: str) -> list[str]:
     """What its mended code wrote."""
-    found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}", filterPattern="RAN")
+    try:
+        found = logs.filter_log_events(logGroupName=f"/aws/lambda/{name}", filterPattern="RAN")
+    except logs.exceptions.ResourceNotFoundException:
+        return []  # it has not run yet
     return sorted(event["message"].strip() for event in found["events"])
 
 
@@ -211,3 +216,36 @@ def test_plain_messages_are_moved_back(sqs: Any, queue: str, lambent: Any) -> No
     assert lambent("dlq", queue, "redrive", "--json") == {"status": "COMPLETED", "moved": 3}
     assert (waiting(sqs, source), waiting(sqs, queue)) == (3, 0)
     sqs.delete_queue(QueueUrl=url)
+
+
+def test_an_interrupted_replay_loses_nothing(
+    platform: Any, sqs: Any, deploy: Any, logs: Any, queue: str, lambent: Any, poll: Any
+) -> None:
+    """Ctrl-C amid it: what was not replayed is still there, and a second replay brings the rest."""
+    function = deploy(SWITCHED)
+    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    for number in range(60):
+        context = {"requestId": f"r{number}", "functionArn": function.arn}
+        record = {"version": "1.0", "requestContext": context, "requestPayload": {"why": number}}
+        sqs.send_message(QueueUrl=url, MessageBody=json.dumps(record))
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("AWS_")}
+    process = subprocess.Popen(
+        [LAMBENT, "dlq", queue, "replay", "--all"],
+        env=environment | {"AWS_ENDPOINT_URL": platform.url},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    poll(lambda: log_of(logs, function.name) or process.poll() is not None, 20, "some to run")
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=20)
+    assert process.returncode in {130, 0}, said  # 0: it was faster than the signal
+    assert process.returncode == 0 or "the others are still in the queue" in said
+    wanted = {f"RAN {number} {function.arn}" for number in range(60)}
+
+    def all_ran() -> bool:
+        # What a receive was just handing out when it was interrupted is hidden for a minute.
+        if waiting(sqs, queue):
+            lambent("dlq", queue, "replay", "--all")
+        return set(log_of(logs, function.name)) == wanted
+
+    poll(all_ran, 90, "all to run")
+    assert waiting(sqs, queue) == 0
