@@ -146,9 +146,11 @@ class QueueWorker:
         size = self._settings.batch_size
         messages = slots * size + (size - waiting if waiting else 0)
         messages -= sum(self._receives.values())
+        # Of a group no more than a batch: what waits behind a batch that fails would be received in vain.
+        largest = min(MAX_RECEIVE, size) if self._settings.fifo else MAX_RECEIVE
         wanted: list[int] = []
         while messages > 0 and len(self._receives) + len(wanted) < most:
-            wanted.append(min(MAX_RECEIVE, messages))
+            wanted.append(min(largest, messages))
             messages -= wanted[-1]
         return wanted
 

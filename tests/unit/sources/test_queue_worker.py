@@ -215,13 +215,24 @@ async def test_a_failed_fifo_batch_stops_its_group() -> None:
     await until(lambda: len(bench.results.said) == 2)
     await turns(50)
     assert bench.functions.bodies == [["a1", "a2", "a3"], ["b1"]]
-    assert await bench.left() == (0, 3)
+    assert await bench.left() == (1, 2)
     bench.functions.answers = answered()
     bench.api.sqs.clock.advance(9)
     await until(lambda: len(bench.results.said) == 3)
     await bench.stop()
     assert bench.functions.bodies[2:] == [["a2", "a3", "a4"]]
     assert await bench.left() == (0, 0)
+
+
+@on_loop
+async def test_behind_a_failed_fifo_message_no_receive_is_used_up() -> None:
+    """In batches of one, what waits in a group behind a message that fails is not even received meanwhile."""
+    bench = await made("q.fifo", "a1", "a2", "a3", answers=answered(b"{}", "Unhandled"))
+    bench.start(BatchSize=1)
+    await until(lambda: bench.results.said == [CALL_FAILED])
+    await bench.stop()
+    assert bench.functions.bodies == [["a1"]]
+    assert await bench.left() == (2, 1)
 
 
 @on_loop
