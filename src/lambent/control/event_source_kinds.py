@@ -88,6 +88,9 @@ DYNAMODB: Final = SourceKind(
     "User action",
 )
 _KINDS: Final = {kind.service: kind for kind in (SQS, KINESIS, DYNAMODB)}
+TITLES: Final = tuple(kind.title for kind in _KINDS.values())
+SETTINGS: Final = frozenset().union(*(kind.settings for kind in _KINDS.values()))
+"""What one kind or another takes on AWS."""
 _OTHERS: Final = {
     "kafka": "Amazon MSK",
     "mq": "Amazon MQ",

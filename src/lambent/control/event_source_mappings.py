@@ -178,7 +178,7 @@ def _check_source(
 
 
 def _unreadable(kind: kinds.SourceKind, arn: str, error: AwsError) -> AwsError:
-    """Best known: LocalStack's texts, and for what is denied reports of Terraform's users."""
+    """The texts are best known."""
     if error.status >= 500:
         return error
     if kind is not kinds.SQS:

@@ -1,7 +1,7 @@
 """The settings of event source mappings: what each kind of source takes, checked, defaults filled in.
 
 Ranges of single values stand in the model and are checked by the wire; here is what AWS checks beyond them.
-The texts are best known (LocalStack's, and what users reported), where nothing else is said.
+The texts are best known (most are LocalStack's), where nothing else is said.
 """
 
 from collections.abc import Collection, Mapping
@@ -15,8 +15,15 @@ from lambent.patterns.errors import PatternError
 from lambent.patterns.records import compile_filters
 
 _NOT_SETTINGS: Final = frozenset({"EventSourceArn", "FunctionName", "Enabled", "Tags", "UUID"})
-_REFUSED: Final = ("KMSKeyArn", "MetricsConfig", "LoggingConfig", "ProvisionedPollerConfig")
+REFUSED: Final = frozenset(
+    {"KMSKeyArn", "MetricsConfig", "LoggingConfig", "ProvisionedPollerConfig"}
+)
 """What every kind of source takes on AWS and Lambent has not yet."""
+BY_VALUE: Final[Mapping[str, str]] = {
+    "EventSourceArn": f"it is of {', '.join(kinds.TITLES)}",
+    "DestinationConfig": "its service is hosted",
+}
+"""Obeyed settings with values that are refused."""
 _FIFO_MAX_BATCH: Final = 10
 _NO_WINDOW_MAX_BATCH: Final = 10
 _MIN_RECORD_AGE_S: Final = 60
@@ -57,6 +64,16 @@ def has_settings(parameters: Mapping[str, Any]) -> bool:
     return any(parameters[member] is not None for member in more)
 
 
+def refused_unless(member: str) -> str | None:
+    """When a member of a creation or an update is not refused, in words; None for one that is always obeyed.
+
+    The fidelity page goes by this. What no kind takes (a member of a newer botocore, say) all of them refuse.
+    """
+    if member in BY_VALUE:
+        return BY_VALUE[member]
+    return None if member in kinds.SETTINGS - REFUSED else "it is empty"
+
+
 def check_settings(
     kind: SourceKind, arn: str, settings: Mapping[str, Any], destinations: Collection[str]
 ) -> None:
@@ -78,7 +95,7 @@ def _given(kind: SourceKind, parameters: Mapping[str, Any]) -> dict[str, Any]:
     for member, value in parameters.items():
         if value is None or member in _NOT_SETTINGS:
             continue
-        if member in _REFUSED:
+        if member in REFUSED:
             if not _empty(value):
                 raise not_yet(f"{member} of an event source mapping")
         elif member not in kind.settings:

@@ -18,7 +18,7 @@ from lambent.store import tags
 def moved(mapping: EventSourceMapping, event: MappingEvent) -> EventSourceMapping:
     """The mapping after ``event``.
 
-    Raises ``ResourceInUseException`` for a move the table has not. Source of the text: reports of users.
+    Raises ``ResourceInUseException`` for a move the table has not. Best known: no recording of the text is known.
     """
     state = TRANSITIONS[mapping.state].get(event)
     if state is None:

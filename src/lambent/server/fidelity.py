@@ -2,7 +2,7 @@
 
 Operation by operation: what the models of the hosted services have against what is registered.
 Setting by setting, for the operations of ``SETTINGS_OF``: their inputs' members against the
-refusals of the control plane and of Invoke.
+refusals of the control plane, of event source mappings and of Invoke.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from lambent import __version__
-from lambent.control import refusals
+from lambent.control import event_source_settings, refusals
 from lambent.control.configuration import RUNTIMES
 from lambent.control.registry import OPERATIONS as LAMBDA_OPERATIONS
 from lambent.model.call import Call, Result
@@ -40,7 +40,11 @@ AWAITED: Mapping[str, Mapping[str, Callable[[Any, Call], Awaitable[Result]]]] = 
 )
 """Those whose operations are awaited on the loop."""
 
-SETTINGS_OF = ("CreateFunction", "UpdateFunctionConfiguration", "UpdateFunctionCode", "Invoke")
+MAPPING_OPERATIONS = ("CreateEventSourceMapping", "UpdateEventSourceMapping")
+SETTINGS_OF = (
+    *("CreateFunction", "UpdateFunctionConfiguration", "UpdateFunctionCode", "Invoke"),
+    *MAPPING_OPERATIONS,
+)
 """The operations of Lambda whose settings are listed."""
 
 _BY_VALUE: Mapping[str, str] = {
@@ -76,6 +80,9 @@ def _settings(operation: str) -> Iterator[dict[str, str]]:
     for member, inner in input_members("lambda", operation).items():
         if operation == "Invoke":
             yield _setting(member, member in invoke_route.REFUSED, invoke_route.REFUSED.get(member))
+        elif operation in MAPPING_OPERATIONS:
+            unless = event_source_settings.refused_unless(member)
+            yield _setting(member, unless is not None, unless)
         elif member in refusals.OPENED:
             for name in inner:
                 yield _member(f"{member}.{name}", refusals.OPENED[member] + name)

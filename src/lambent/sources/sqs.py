@@ -1,6 +1,6 @@
 """SQS as an event source: the queue through the AWS API, and its messages as functions get them.
 
-Source: "Using Lambda with Amazon SQS" for the event; recordings for the members examples leave out.
+Source: "Using Lambda with Amazon SQS" for the event; best known for the members that its examples leave out.
 """
 
 import asyncio

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from lambent.control import event_source_kinds as kinds
+from lambent.control.event_source_settings import new_settings
 from lambent.control.refusals import OBEYED, OPENED, REFUSED, refuse_unsupported
 from lambent.model.errors import ClientFault
 from lambent.server.fidelity import REGISTRIES, SETTINGS_OF, fidelity
@@ -49,6 +51,21 @@ def test_what_is_listed_as_refused_is_refused(operation: str, setting: str) -> N
     for value in values:
         with pytest.raises(ClientFault, match=setting):
             refuse_unsupported({setting: value})
+
+
+def test_settings_of_mappings_are_refused_as_listed() -> None:
+    """What stands as refused unless empty is refused by every kind of source; all else some kind takes."""
+    listed = DOCUMENT["settings"]["CreateEventSourceMapping"]
+    refused = {one["setting"] for one in listed if one.get("unless") == "it is empty"}
+    assert {"KMSKeyArn", "Topics", "ProvisionedPollerConfig"} <= refused
+    for setting in (*refused, "Novelty"):
+        for kind in (kinds.SQS, kinds.KINESIS, kinds.DYNAMODB):
+            given = {"EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:q", setting: ["x"]}
+            position = {} if kind is kinds.SQS else {"StartingPosition": "LATEST"}
+            with pytest.raises(ClientFault, match=setting):
+                new_settings(kind, given | position, ())
+    taken = kinds.SQS.settings | kinds.KINESIS.settings | kinds.DYNAMODB.settings
+    assert {one["setting"] for one in listed} - refused <= taken
 
 
 def test_a_setting_nobody_knows_is_refused() -> None:
