@@ -133,8 +133,13 @@ class Pool(Generic[EnvironmentT, WaiterT]):
         self.busy.add(environment)
 
     def retry_failed(self) -> None:
-        """It did not: the event hears of it, and no other environment is tried."""
+        """It did not: the event hears of it, and no other environment is tried.
+
+        One that was to be kept counts as failed, also where ``keep`` began counting anew meanwhile.
+        """
         self.retrying -= 1
+        if self.kept is not None and not self.retired:
+            self.failed_starts += max(0, -self._surplus() - self.failed_starts)
 
     def evict(self) -> list[Effect[EnvironmentT, WaiterT]]:
         """Gives up the environment idle for longest; none of those that are kept."""

@@ -107,8 +107,9 @@ class KeptPoolRules(RuleBasedStateMachine):
     @precondition(lambda self: self.retrying)
     @rule()
     def retry_ends(self) -> None:
-        """The second initialisation fails as well."""
+        """The second initialisation fails as well: it is a failure even if the number changed meanwhile."""
         self.retrying.pop(0)
+        self.failed = max(self.failed, self.kept - self.there)
         self.pool.retry_failed()
 
     @precondition(lambda self: self.working)
