@@ -1,10 +1,12 @@
 """The node: turns a version's spec into live environments, through whatever sandbox this host allows."""
 
+import asyncio
 import secrets
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, Protocol
 
 from lambent.http1.server import HttpServer
@@ -13,9 +15,13 @@ from lambent.model.runtime_version import runtime_version_arn
 from lambent.node.environ import build_environ
 from lambent.node.environment import Environment, Watcher
 from lambent.node.environment_log import EnvironmentLog, LogSink, Phase, open_log
+from lambent.node.extensions_api.launch import find_extensions
 from lambent.node.nodejs.runtimes import find_nodes
 from lambent.node.runtimes import RUNTIME_NAMES, Interpreter, choose_interpreter, runtime_label
 from lambent.node.sandbox.contract import Backend, Launch
+
+_REMEMBERED = 4096
+"""POLICY: of how many layers' contents it is remembered which extensions they bring."""
 
 
 class CredentialSource(Protocol):
@@ -46,6 +52,7 @@ class Node:
         self._log = log
         self._credentials = credentials
         self._edge = edge
+        self._found_extensions: dict[Path, tuple[str, ...]] = {}
 
     async def start(self, spec: EnvironmentSpec, watcher: Watcher) -> Environment:
         """One environment on its way: ``watcher.on_ready`` follows, or ``on_gone``.
@@ -61,8 +68,9 @@ class Node:
         """An environment in its Init phase, or with the log of one that failed inside the invocation."""
         born_s = time.monotonic()
         now_ms = time.time_ns() // 1_000_000
+        extensions = await self._extensions(spec)
         credentials = self._credentials.mint(spec, log.stream[-32:])
-        launch = Launch(spec, build_environ(spec, log.stream, credentials))
+        launch = Launch(spec, build_environ(spec, log.stream, credentials), extensions)
         try:
             sandbox = await self._backend.start(launch)
         except BaseException:
@@ -72,7 +80,15 @@ class Node:
         revoke = partial(self._credentials.revoke, credentials)
         again = partial(self._start, spec, log, "invoke")
         environment = Environment(
-            spec, sandbox, log, watcher, born_s, revoke, phase=phase, again=again
+            spec,
+            sandbox,
+            log,
+            watcher,
+            born_s,
+            revoke,
+            phase=phase,
+            again=again,
+            extensions=extensions,
         )
         try:
             await environment.open(self._edge)
@@ -81,13 +97,28 @@ class Node:
             environment.stop()
         return environment
 
+    async def _extensions(self, spec: EnvironmentSpec) -> tuple[str, ...]:
+        """The names of its external extensions. Layers never change, so it is looked once."""
+        if spec.opt_dir is None:
+            return ()
+        found = self._found_extensions.get(spec.opt_dir)
+        if found is None:
+            loop = asyncio.get_running_loop()
+            found = await loop.run_in_executor(None, find_extensions, spec.opt_dir)
+            if len(self._found_extensions) >= _REMEMBERED:
+                self._found_extensions.clear()
+            self._found_extensions[spec.opt_dir] = found
+        return found
+
     def _log_start(
         self, spec: EnvironmentSpec, log: EnvironmentLog, phase: Phase, now_ms: int
     ) -> None:
         choice = choose_interpreter(spec.runtime, self._interpreters)
         build = choice.interpreter.build
         arn = runtime_version_arn(spec.region, build) if build else None
-        log.init_start(now_ms, runtime_label(spec.runtime, choice), phase, arn)
+        label = runtime_label(spec.runtime, choice)
+        log.started_with = (now_ms, label, phase, arn)
+        log.init_start(now_ms, label, phase, arn)
         if choice.notice and phase == "init":
             log.notice(now_ms, choice.notice)
         if phase == "init":

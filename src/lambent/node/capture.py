@@ -1,4 +1,4 @@
-"""A function's output: two pipes, read without ever waiting, turned into log events.
+"""A function's output: two pipes, or three with extensions, read without ever waiting, turned into log events.
 
 The order is kept because reading happens in one place: whenever a pipe has something, and once more
 just before ``END`` — the runtime has written its lines before it answers, so nothing is waited for.
@@ -29,25 +29,34 @@ Sink = Callable[[int, bytes], None]
 
 
 class Capture:
-    """Reads both pipes of one environment and hands each event to ``sink(unix_ms, message)``.
+    """Reads the pipes of one environment and hands each event to ``sink(unix_ms, message)``.
 
-    ``levels`` leaves out what is not grave enough. Owns the descriptors: they are closed at :meth:`close`.
+    ``levels`` leaves out what of the function's is not grave enough. What extensions print (``extension_fd``; -1
+    for none) goes to ``extension_sink``. Both may be set anew at any time. Owns the descriptors: they are closed
+    at :meth:`close`.
     """
 
     def __init__(
-        self, stdout_fd: int, telemetry_fd: int, sink: Sink, levels: LevelFilter | None = None
+        self,
+        stdout_fd: int,
+        telemetry_fd: int,
+        sink: Sink,
+        levels: LevelFilter | None = None,
+        extension_fd: int = -1,
     ) -> None:
-        self._stdout_fd = stdout_fd
-        self._telemetry_fd = telemetry_fd
-        self._sink = sink
+        self.sink = self.extension_sink = sink
         self._lines = LineSplitter()
+        self._extension_lines = LineSplitter()
         self._frames = FrameDecoder(levels=levels)
         self._levels = levels
         self._budget_bytes = MAX_INVOCATION_BYTES
         self._open = True
+        self._pipes = [(stdout_fd, self._take_stdout), (telemetry_fd, self._take_telemetry)]
+        if extension_fd >= 0:
+            self._pipes.append((extension_fd, self._take_extension))
         loop = asyncio.get_running_loop()
-        loop.add_reader(stdout_fd, self._on_readable, stdout_fd, self._take_stdout)
-        loop.add_reader(telemetry_fd, self._on_readable, telemetry_fd, self._take_telemetry)
+        for fd, take in self._pipes:
+            loop.add_reader(fd, self._on_readable, fd, take)
 
     def begin(self) -> None:
         """A new invocation: it has the whole budget again."""
@@ -80,7 +89,7 @@ class Capture:
         if self._budget_bytes <= 0:
             # What follows is dropped, so nothing may wait for it: the next invocation begins afresh.
             self._flush()
-            self._sink(_now_ms(), _CUT)
+            self.sink(_now_ms(), _CUT)
 
     def _take_stdout(self, data: bytes) -> None:
         self._give_lines(self._lines.feed(data))
@@ -89,11 +98,18 @@ class Capture:
         now_ms, levels = _now_ms(), self._levels
         for line in lines:
             if levels is None or levels.keeps_line(line):
-                self._sink(now_ms, line)
+                self.sink(now_ms, line)
 
     def _take_telemetry(self, data: bytes) -> None:
         for timestamp_ms, message in self._frames.feed(data):
-            self._sink(timestamp_ms, message)
+            self.sink(timestamp_ms, message)
+
+    def _take_extension(self, data: bytes) -> None:
+        self._give_extension_lines(self._extension_lines.feed(data))
+
+    def _give_extension_lines(self, lines: list[bytes]) -> None:
+        for line in lines:
+            self.extension_sink(_now_ms(), line)
 
     def drain(self) -> None:
         """Takes all that was written so far, not what a function goes on writing meanwhile;
@@ -101,10 +117,7 @@ class Capture:
         an unfinished line is left for its rest.
         """
         if self._open:
-            for fd, take in (
-                (self._stdout_fd, self._take_stdout),
-                (self._telemetry_fd, self._take_telemetry),
-            ):
+            for fd, take in self._pipes:
                 self._read(fd, take, _waiting_bytes(fd), _CHUNK_BYTES)
 
     def finish(self) -> None:
@@ -114,8 +127,9 @@ class Capture:
 
     def _flush(self) -> None:
         self._give_lines(self._lines.flush())
+        self._give_extension_lines(self._extension_lines.flush())
         for timestamp_ms, message in self._frames.flush():
-            self._sink(timestamp_ms, message)
+            self.sink(timestamp_ms, message)
 
     def close(self) -> None:
         """Finishes and gives the descriptors back."""
@@ -124,7 +138,7 @@ class Capture:
         self.finish()
         self._open = False
         loop = asyncio.get_running_loop()
-        for fd in (self._stdout_fd, self._telemetry_fd):
+        for fd, _ in self._pipes:
             loop.remove_reader(fd)
             with suppress(OSError):
                 os.close(fd)

@@ -5,7 +5,9 @@ Contract:
 2. Between ``/next`` and the next event the sandbox is frozen.
 3. After a timeout, an exit or a failed initialisation the environment is stopped, never reused. Initialisation is
    then run again in another one (:meth:`Environment.start_again`), which goes on with the same log.
-4. ``stop`` is final; ``on_gone`` is called once, after the sandbox gave everything back.
+4. ``stop`` is final; ``on_gone`` is called once, after the sandbox gave everything back. With extensions the
+   Shutdown phase comes first, which takes two seconds at most.
+5. With extensions it is ready when they are too, and an invocation's REPORT waits for them; its caller does not.
 """
 
 import asyncio
@@ -20,24 +22,19 @@ from lambent.http1.server import HttpServer
 from lambent.model.invocation import EnvironmentSpec, Invocation, InvocationResult
 from lambent.node import outcomes
 from lambent.node.capture import Capture
+from lambent.node.environment_extensions import EnvironmentExtensions
 from lambent.node.environment_log import Ending, EnvironmentLog, Phase, error_only
+from lambent.node.extensions_api.shutdown import Reason
 from lambent.node.lifecycle import Event, InvalidStateTransitionError, State, move
 from lambent.node.outcomes import MAX_RESPONSE_BYTES, Failure
+from lambent.node.responses import LAST_WORDS_S, Responses, error_payload
 from lambent.node.runtime_api import endpoints
 from lambent.node.sandbox.contract import ExitStatus, Sandbox
-from lambent.node.streamed_response import (
-    MAX_STREAMED_BYTES,
-    StreamedResponse,
-    error_in_trailers,
-    is_streaming,
-)
+from lambent.node.telemetry_api.log import TelemetryLog
 from lambent.observe import report
 
 INIT_DEADLINE_S = 10.0
 """AWS: the Init phase is limited to 10 seconds. Source: "Lambda execution environment lifecycle"."""
-_LAST_WORDS_S = 0.5
-"""POLICY: a runtime that told its initialisation's error, or broke a response off, has this long to end by
-itself."""
 _MIB = 1024 * 1024
 _API_HEAD_BYTES = _MIB + MAX_HEAD_BYTES
 """The runtime client sends an exception's X-Ray cause, up to 1 MiB, in a header."""
@@ -49,7 +46,6 @@ _INSIDE_HELD_BYTES = 72 * _MIB
 """POLICY: the largest request, a function's code, once at a time."""
 _INSIDE_CONNECTIONS = 1024
 """AWS: as many file descriptors as a function may have. Source: "Lambda quotas"."""
-_PLATFORM_ERRORS = ("Runtime.", "Sandbox.", "Function.")
 
 
 class Watcher(Protocol):
@@ -75,6 +71,7 @@ class Environment:
         *,
         phase: Phase = "init",
         again: "Callable[[Watcher], Awaitable[Environment]] | None" = None,
+        extensions: tuple[str, ...] = (),
     ) -> None:
         self.spec = spec
         self._on_close = on_close
@@ -95,17 +92,27 @@ class Environment:
         self._answer: asyncio.Future[InvocationResult] | None = None
         self._started_s = 0.0
         self._waiting: Exchange | None = None
-        self._stream: StreamedResponse | None = None
+        self._responses = Responses(self)
         self._failure: Failure | None = None
         self._init_failure: Callable[[str], Failure] | None = None
         self._edge: HttpServer | None = None
         self._inside: asyncio.Server | None = None
         self._gone = False
+        self._runtime_is_gone = False
         loop = asyncio.get_running_loop()
         self._loop = loop
-        self._capture = Capture(sandbox.stdout_fd, sandbox.telemetry_fd, log.write, log.levels)
+        self._capture = Capture(
+            sandbox.stdout_fd, sandbox.telemetry_fd, log.write, log.levels, sandbox.extension_fd
+        )
+        self._unreported: Ending | None = None
+        self._extensions: EnvironmentExtensions | None = None
+        if extensions:
+            self._extensions = EnvironmentExtensions(spec, sandbox, log, self, extensions)
         self._api = HttpServer(
-            self._serve, MAX_RESPONSE_BYTES, discard_oversize=True, streams=self._takes_pieces
+            self._serve,
+            MAX_RESPONSE_BYTES,
+            discard_oversize=True,
+            streams=self._responses.takes_pieces,
         )
         limit_s = INIT_DEADLINE_S
         if self._is_retry:
@@ -154,44 +161,38 @@ class Environment:
         now_ms = time.time_ns() // 1_000_000
         self._log.start(now_ms, invocation.request_id)
         self._deadline = self._loop.call_later(left_s, self._on_deadline)
-        head = endpoints.event_head(invocation, now_ms + int(left_s * 1000))
+        deadline_ms = now_ms + int(left_s * 1000)
+        if self._extensions is not None:
+            self._extensions.invoke(invocation, deadline_ms)
+        head = endpoints.event_head(invocation, deadline_ms)
         waiting.respond_raw(200, head, invocation.payload)
         self._sandbox.thaw()
         return self._answer
 
-    def _finish(
-        self, payload: bytes, function_error: str | None, status: str | None, error_type: str | None
-    ) -> None:
-        """Writes END and REPORT, and answers the caller."""
-        duration_ms = (time.monotonic() - self._started_s) * 1000
-        if self.state is not State.RESPONDED:
-            # One that answered has its timeout still: else it could run on for ever, never asking again.
-            self._deadline.cancel()
-        invocation, answer = self._invocation, self._answer
-        stream, self._stream = self._stream, None
-        if stream is not None:
-            stream.abandon()
-        self._invocation = self._answer = None
-        self.past_request_id, self.request_id = self.request_id, None
-        if invocation is None or answer is None:
+    def _write_end(self, ending: Ending) -> None:
+        now_ms = time.time_ns() // 1_000_000
+        extensions = self._extensions
+        is_over = extensions is None or not extensions.hears_invocations
+        if is_over or self.state is not State.RESPONDED:
+            self._log.end(now_ms, ending)
+        else:
+            self._log.runtime_done(now_ms, ending)
+            self._unreported = ending
+
+    def _report(self, failure: Failure | None = None) -> None:
+        """The extensions are done with an invocation too, or never will be. AWS: Duration has their time."""
+        ending, self._unreported = self._unreported, None
+        if ending is None:
             return
         self._capture.drain()
-        init_ms, self._init_ms = self._init_ms, None
-        ending = Ending(
-            invocation.request_id,
-            duration_ms=duration_ms,
+        ending = ending._replace(
+            duration_ms=(time.monotonic() - self._started_s) * 1000,
             max_memory_mib=-(-self._sandbox.memory_peak_bytes() // _MIB),
-            init_ms=init_ms,
-            status=status,
-            error_type=error_type,
-            function_error=function_error,
-            produced_bytes=_produced_bytes(payload, function_error, stream),
-            failure=self._failure,
         )
-        self._log.end(time.time_ns() // 1_000_000, ending)
-        if not answer.done():
-            version = self.spec.version
-            answer.set_result(InvocationResult(payload, version, function_error, self._log.tail()))
+        if failure is not None:
+            error_type = error_only(failure)
+            ending = ending._replace(status=failure.status, error_type=error_type, failure=failure)
+        self._log.reported(time.time_ns() // 1_000_000, ending)
 
     # The Runtime API, called by lambent.node.runtime_api.endpoints
 
@@ -200,17 +201,36 @@ class Environment:
 
     def on_next(self, exchange: Exchange) -> None:
         """The runtime wants an event: freeze it until there is one."""
+        extensions = self._extensions
+        if extensions is not None:
+            if not self._is_initialised:
+                extensions.close_registration()
+            if not extensions.is_settled:
+                self.state = move(self.state, Event.RUNTIME_NEXT)
+                self._hold(exchange)
+                return
         self.state = move(self.state, Event.NEXT)
+        self._hold(exchange)
+        self._settle()
+
+    def _hold(self, exchange: Exchange) -> None:
+        self._waiting = exchange
+        exchange.on_disconnect = self._on_hang_up
+
+    def _settle(self) -> None:
+        """Everybody waits for the next event."""
         self._deadline.cancel()
         is_first = not self._is_initialised
         if is_first:
             self._on_initialised()
-        self._waiting = exchange
-        exchange.on_disconnect = self._on_hang_up
+        if self._unreported is not None:
+            self._report()
         self.idle_since_s = time.monotonic()
         self._watcher.on_ready(self)
         if self.state is State.READY:
             self._capture.drain()
+            if self._extensions is not None:
+                self._extensions.freeze()
             self._sandbox.freeze()
         if is_first and self._phase == "init":
             # Last: the event is on its way already.
@@ -219,126 +239,157 @@ class Environment:
     def _on_initialised(self) -> None:
         self._is_initialised = True
         init_ms = (time.monotonic() - self._born_s) * 1000
+        if self._extensions is not None:
+            self._extensions.initialised()
         self._log.init_done(time.time_ns() // 1_000_000, init_ms, self._phase)
         if self._phase == "init" and self.spec.initialization_type == "on-demand":
             # AWS: a second initialisation is part of Duration, one ahead of time of no invocation.
             # Source: recorded REPORT lines.
             self._init_ms = init_ms
 
+    # What lambent.node.responses does with it
+
     def on_response(self, exchange: Exchange) -> None:
-        """The function's result: whole, or its head where its body is to be handed on as it comes."""
-        if exchange.streamed:
-            self._begin_stream(exchange)
-            return
-        self._refuse_second_answer(Event.RESPONSE)
-        self.state = move(self.state, Event.RESPONSE)
-        if exchange.too_large:
-            self._refuse_oversized(exchange, outcomes.response_too_large())
-        else:
-            self._respond(exchange)
-
-    def _respond(self, exchange: Exchange) -> None:
-        """The function's result is whole; a runtime that streams may add that it failed on the way."""
-        error = error_in_trailers(exchange.headers) if is_streaming(exchange.headers) else None
-        if error is None:
-            self._finish(exchange.body, None, None, None)
-        else:
-            self._finish_failed(*error)
-        endpoints.accept(exchange)
-        self._watcher.on_responded(self)
-
-    def _refuse_oversized(self, exchange: Exchange, failure: Failure) -> None:
-        self._finish(failure.payload(), "Unhandled", failure.status, failure.error_type)
-        endpoints.refuse(exchange, 413, "RequestEntityTooLarge", failure.message)
-        self._watcher.on_responded(self)
-
-    # A response in pieces: the environment is INVOKING until the last one
-
-    def _takes_pieces(self, headers: dict[bytes, bytes]) -> bool:
-        """Only where the caller does: for any other a runtime that streams is read to the end, within 6 MB."""
-        invocation = self._invocation
-        return invocation is not None and invocation.sink is not None and is_streaming(headers)
-
-    def _begin_stream(self, exchange: Exchange) -> None:
-        self._refuse_second_answer(Event.RESPONSE)
-        invocation = self._invocation
-        if invocation is None or invocation.sink is None:
-            raise InvalidStateTransitionError(self.state, Event.RESPONSE)
-        self._stream = StreamedResponse(
-            exchange,
-            invocation.sink,
-            self.spec.version,
-            on_end=self._end_stream,
-            on_oversized=self._end_oversized_stream,
-            on_broken=partial(self._break_stream, invocation.request_id),
-        )
-
-    def _refuse_second_answer(self, event: Event) -> None:
-        """What was sent cannot be taken back; of a stream that broke off the error may still be told."""
-        if self._stream is not None and not (event is Event.ERROR and self._stream.broken):
-            raise InvalidStateTransitionError(self.state, event)
-
-    def _end_stream(self, exchange: Exchange) -> None:
-        self.state = move(self.state, Event.RESPONSE)
-        self._respond(exchange)
-
-    def _end_oversized_stream(self, exchange: Exchange) -> None:
-        self.state = move(self.state, Event.RESPONSE)
-        self._refuse_oversized(exchange, outcomes.response_too_large(MAX_STREAMED_BYTES))
-
-    def _break_stream(self, request_id: str) -> None:
-        """The runtime left in the middle: if it is ending, how it ended says more."""
-        self._loop.call_later(_LAST_WORDS_S, self._give_up_stream, request_id)
-
-    def _give_up_stream(self, request_id: str) -> None:
-        if self._invocation is not None and self._invocation.request_id == request_id:
-            self._failure = failure = outcomes.truncated(request_id)
-            self._finish(failure.payload(), "Unhandled", failure.status, failure.error_type)
-            self.stop()
+        """The function's result."""
+        self._responses.on_response(exchange)
 
     def on_error(self, exchange: Exchange, error_type: str) -> None:
         """The function raised, or its result could not be written as JSON."""
-        self._refuse_second_answer(Event.ERROR)
-        self.state = move(self.state, Event.ERROR)
-        self._finish_failed(error_type, _error_payload(exchange, error_type))
-        endpoints.accept(exchange)
+        self._responses.on_error(exchange, error_type)
+
+    @property
+    def invocation(self) -> Invocation | None:
+        """The event it works on."""
+        return self._invocation
+
+    def answered(self, event: Event) -> None:
+        """The runtime has answered. Raises InvalidStateTransitionError where there was nothing to answer."""
+        self.state = move(self.state, event)
+
+    def finish(
+        self, payload: bytes, function_error: str | None, status: str | None, error_type: str | None
+    ) -> None:
+        """Writes END and REPORT, unless extensions are at it still, and answers the caller."""
+        duration_ms = (time.monotonic() - self._started_s) * 1000
+        if self.state is not State.RESPONDED:
+            # One that answered has its timeout still: else it could run on for ever, never asking again.
+            self._deadline.cancel()
+        invocation, answer = self._invocation, self._answer
+        streamed_bytes = self._responses.end_stream()
+        self._invocation = self._answer = None
+        self.past_request_id, self.request_id = self.request_id, None
+        if invocation is None or answer is None:
+            return
+        self._capture.drain()
+        init_ms, self._init_ms = self._init_ms, None
+        produced_bytes = 0 if function_error else len(payload)
+        ending = Ending(
+            invocation.request_id,
+            duration_ms=duration_ms,
+            max_memory_mib=-(-self._sandbox.memory_peak_bytes() // _MIB),
+            init_ms=init_ms,
+            status=status,
+            error_type=error_type,
+            function_error=function_error,
+            produced_bytes=produced_bytes if streamed_bytes is None else streamed_bytes,
+            failure=self._failure,
+        )
+        self._write_end(ending)
+        if not answer.done():
+            version = self.spec.version
+            answer.set_result(InvocationResult(payload, version, function_error, self._log.tail()))
+
+    def tell_responded(self) -> None:
+        """It is free in a moment."""
         self._watcher.on_responded(self)
 
-    def _finish_failed(self, error_type: str, payload: bytes) -> None:
-        # AWS: REPORT carries a status when the platform ended the invocation, not when the handler raised.
-        platform_error = error_type if error_type.startswith(_PLATFORM_ERRORS) else None
-        status = "error" if platform_error else None
-        self._finish(payload, "Unhandled", status, platform_error)
+    def give_up(self, request_id: str, failure: Failure) -> None:
+        """The response to this invocation, if it works on that still, will never be whole."""
+        if self._invocation is not None and self._invocation.request_id == request_id:
+            self._fail(lambda _: failure)
+            self.stop("failure")
 
     def on_init_error(self, exchange: Exchange, error_type: str) -> None:
         """Initialisation failed: the handler cannot be loaded."""
         self.state = move(self.state, Event.INIT_ERROR)
-        failure = Failure(error_type, "", body=_error_payload(exchange, error_type))
+        failure = Failure(error_type, "", body=error_payload(exchange, error_type))
         self._init_failure = lambda _: failure
         self._deadline.cancel()
-        self._deadline = self._loop.call_later(_LAST_WORDS_S, self._on_deadline)
+        self._deadline = self._loop.call_later(LAST_WORDS_S, self._on_deadline)
         endpoints.accept(exchange)
+
+    # Extensions, called by lambent.node.environment_extensions
+
+    def on_other(self, exchange: Exchange) -> bool:
+        """The Extensions and Telemetry API; internal extensions show themselves here first."""
+        extensions = self._extensions
+        if extensions is None:
+            extensions = EnvironmentExtensions(self.spec, self._sandbox, self._log, self)
+            if self.state is State.INIT:
+                self._extensions = extensions
+            else:
+                extensions.close_registration()
+        return extensions.serve(exchange, self._log)
+
+    def tell_telemetry(self, log: TelemetryLog) -> None:
+        """There are extensions: whatever the log shows, they may want to hear."""
+        self._log = log
+        self._capture.sink = log.write
+        self._capture.extension_sink = log.write_extension
+
+    def on_extensions_settled(self) -> None:
+        """No extension keeps the environment from being frozen any longer."""
+        if self.state in (State.EXTENSIONS_INIT, State.EXTENSIONS_BUSY):
+            self.state = move(self.state, Event.NEXT)
+            self._settle()
+            if self._waiting is not None and self._waiting.gone:
+                self._on_hang_up()
+
+    def on_extension_failed(self, describe: Callable[[str], Failure]) -> None:
+        """AWS: an environment with an extension that failed is of no use any more."""
+        self._fail(describe)
+        self._leave("failure")
+
+    def on_runtime_exit(self, how: ExitStatus) -> None:
+        """The runtime ended before its extensions."""
+        self._fail(self._describe_exit(how))
+        self._runtime_is_gone = True
+        self._leave("failure")
+
+    def _leave(self, reason: Reason) -> None:
+        was_ready = self.state is State.READY
+        self.stop(reason)
+        if was_ready:
+            self._watcher.on_leaving(self)
 
     # Ends
 
     def _on_hang_up(self) -> None:
         """The runtime left while it waited for an event: no other may come before it is gone."""
         if self.state is State.READY:
-            self.stop()
-            self._watcher.on_leaving(self)
+            self._leave("failure")
 
     def _on_deadline(self) -> None:
         """The timeout of the invocation, or of the initialisation."""
-        invocation = self._invocation
         now_ms = time.time_ns() // 1_000_000
-        if invocation is not None:
-            self._failure = self._timed_out(now_ms, invocation.request_id)
-            self._finish(self._failure.payload(), "Unhandled", "timeout", None)
-        elif self.state is State.INIT and self._phase == "invoke":
-            self._init_failure = partial(self._timed_out, now_ms)
-        elif self.state is State.INIT:
-            self._init_failure = partial(outcomes.init_timed_out, deadline_s=INIT_DEADLINE_S)
-        self.stop()
+        reason: Reason = "failure" if self.state is State.FAILED else "timeout"
+        describe = partial(self._timed_out, now_ms)
+        if not self._is_initialised and self._phase == "init":
+            describe = partial(outcomes.init_timed_out, deadline_s=INIT_DEADLINE_S)
+        if self.state is not State.FAILED:
+            self._fail(describe)
+        self.stop(reason)
+
+    def _fail(self, describe: Callable[[str], Failure]) -> None:
+        """Whoever waits for this environment hears why it ends: an invocation, its REPORT, or the Init phase."""
+        if self._invocation is not None:
+            self._capture.drain()
+            self._failure = failure = describe(self._invocation.request_id)
+            self.finish(failure.payload(), "Unhandled", failure.status, error_only(failure))
+        elif self._unreported is not None:
+            self._report(describe(self._unreported.request_id))
+        elif not self._is_initialised and self._init_failure is None:
+            self._init_failure = describe
 
     def _timed_out(self, now_ms: int, request_id: str) -> Failure:
         timeout_s = float(self.spec.timeout_s)
@@ -346,27 +397,15 @@ class Environment:
         return outcomes.timed_out(message, report.timed_out(request_id, timeout_s, now_ms).decode())
 
     def _on_exit(self, exited: "asyncio.Future[ExitStatus]") -> None:
-        """The runtime process is gone, for whatever reason."""
+        """The sandbox is gone, because the runtime process is or because it was killed."""
         how = exited.result()
         self._deadline.cancel()
         self._capture.finish()
-        describe_failure = partial(
-            outcomes.exited,
-            how=how.describe(),
-            clean=not how.signal and not how.code,
-            out_of_memory=self._sandbox.oom_killed(),
-        )
-        if how.not_started:
-            describe_failure = partial(outcomes.not_started, reason=how.not_started)
-        if self._invocation is not None:
-            self._failure = failure = describe_failure(self._invocation.request_id)
-            self._finish(failure.payload(), "Unhandled", failure.status, failure.error_type)
-        elif self.state is State.INIT:
-            self._init_failure = describe_failure
+        if self._invocation is not None or self.state not in (State.SHUTDOWN, State.STOPPED):
+            self._fail(self._describe_exit(how))
+        self._report()
         if self._init_failure is not None:
-            init_ms = (time.monotonic() - self._born_s) * 1000
-            now_ms = time.time_ns() // 1_000_000
-            self._log.init_failed(now_ms, init_ms, self._init_failure(""), self._phase)
+            self._log_init_failure(self._init_failure(""))
         self._capture.close()
         self.state = State.STOPPED
         self._gone = True
@@ -374,18 +413,47 @@ class Environment:
         self._close()
         self._watcher.on_gone(self)
 
+    def _log_init_failure(self, failure: Failure) -> None:
+        if self._extensions is not None:
+            self._extensions.initialised()
+        init_ms = (time.monotonic() - self._born_s) * 1000
+        self._log.init_failed(time.time_ns() // 1_000_000, init_ms, failure, self._phase)
+
+    def _describe_exit(self, how: ExitStatus) -> Callable[[str], Failure]:
+        if how.not_started:
+            return partial(outcomes.not_started, reason=how.not_started)
+        return partial(
+            outcomes.exited,
+            how=how.describe(),
+            clean=not how.signal and not how.code,
+            out_of_memory=self._sandbox.oom_killed(),
+        )
+
     def _close(self) -> None:
+        if self._extensions is not None:
+            self._extensions.close()
         self._api.close()
         if self._inside is not None and self._edge is not None:
             self._edge.stop_listening(self._inside)
             self._inside = None
 
-    def stop(self) -> None:
-        """Ends it; ``on_gone`` follows when everything is given back."""
-        if self.state is not State.STOPPED:
-            self.state = State.STOPPED
-            self._deadline.cancel()
-            self._sandbox.kill()
+    def stop(self, reason: Reason = "spindown") -> None:
+        """Ends it, after the Shutdown phase where there is one; ``on_gone`` follows when all is given back."""
+        if self.state in (State.SHUTDOWN, State.STOPPED):
+            return
+        self._deadline.cancel()
+        extensions, is_alive = self._extensions, not self._runtime_is_gone
+        if extensions is None or not extensions.is_any:
+            self.kill()
+            return
+        self.state = move(self.state, Event.SHUT_DOWN)
+        self._sandbox.thaw()
+        extensions.shut_down(reason, runtime_is_alive=is_alive)
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        self.state = move(self.state, Event.STOP)
+        self._sandbox.kill()
 
     async def start_again(self, watcher: Watcher) -> "Environment":
         """Initialisation failed: the environment in which it is run once more, inside the invocation.
@@ -416,22 +484,6 @@ class Environment:
         )
         self._log.end(now_ms, ending)
         return InvocationResult(failure.payload(), self.spec.version, "Unhandled", self._log.tail())
-
-
-def _error_payload(exchange: Exchange, error_type: str) -> bytes:
-    """What the runtime posted; of what is too large its type is left. AWS: 413 is for results only."""
-    if exchange.too_large:
-        return Failure(error_type, outcomes.response_too_large().message).payload()
-    return exchange.body
-
-
-def _produced_bytes(
-    payload: bytes, function_error: str | None, stream: StreamedResponse | None
-) -> int:
-    """What of the function's own it has answered."""
-    if stream is not None:
-        return stream.size_bytes
-    return 0 if function_error else len(payload)
 
 
 __all__ = ["Environment", "InvalidStateTransitionError", "Watcher"]

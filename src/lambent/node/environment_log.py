@@ -3,6 +3,7 @@
 The format is chosen once for each environment, by :func:`open_log`: lines of text, or JSON records.
 """
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
 from lambent.model.invocation import EnvironmentSpec
@@ -15,6 +16,10 @@ _TAIL_EVENTS = 512
 
 Phase = Literal["init", "invoke"]
 """Where initialisation runs: ahead of the first event or, after that failed, inside its invocation."""
+
+
+InitStart = tuple[int, str, Phase, str | None]
+"""What :meth:`EnvironmentLog.init_start` was called with."""
 
 
 class LogSink(Protocol):
@@ -55,6 +60,7 @@ class EnvironmentLog:
         self._spec = spec
         self._sink = sink
         self.stream = stream
+        self.started_with: InitStart | None = None
         self._tail: list[bytes] = []
 
     def write(self, timestamp_ms: int, message: bytes) -> None:
@@ -98,12 +104,26 @@ class EnvironmentLog:
         line = report.init_report(init_ms, phase=phase, status=status, error_type=error_type)
         self.write(now_ms, line)
 
+    def extension(
+        self, now_ms: int, name: str, state: str, events: Sequence[str], error_type: str | None
+    ) -> None:
+        """Init is over: what became of an extension."""
+        self.write(now_ms, report.extension(name, state, events, error_type))
+
     def start(self, now_ms: int, request_id: str) -> None:
         """An invocation begins."""
         self.write(now_ms, report.start(request_id, self._spec.version))
 
     def end(self, now_ms: int, ending: Ending) -> None:
-        """An invocation is over."""
+        """An invocation is over, for the runtime and for everybody else."""
+        self.runtime_done(now_ms, ending)
+        self.reported(now_ms, ending)
+
+    def runtime_done(self, now_ms: int, ending: Ending) -> None:
+        """The runtime has answered. AWS: text says nothing of it."""
+
+    def reported(self, now_ms: int, ending: Ending) -> None:
+        """The extensions are done as well: the invocation's last words."""
         if ending.failure is not None and ending.failure.log_line:
             self.write(now_ms, ending.failure.log_line.encode())
         self.write(now_ms, report.end(ending.request_id))
@@ -174,8 +194,13 @@ class JsonEnvironmentLog(EnvironmentLog):
     def start(self, now_ms: int, request_id: str) -> None:
         self._record(now_ms, report_json.start(now_ms, request_id, self._spec.version))
 
-    def end(self, now_ms: int, ending: Ending) -> None:
-        status = ending.status or ("error" if ending.function_error else "success")
+    def extension(
+        self, now_ms: int, name: str, state: str, events: Sequence[str], error_type: str | None
+    ) -> None:
+        self._record(now_ms, report_json.extension(now_ms, name, state, events, error_type))
+
+    def runtime_done(self, now_ms: int, ending: Ending) -> None:
+        status = status_of(ending)
         done = report_json.runtime_done(
             now_ms,
             ending.request_id,
@@ -185,6 +210,8 @@ class JsonEnvironmentLog(EnvironmentLog):
             error_type=ending.error_type,
         )
         self._record(now_ms, done)
+
+    def reported(self, now_ms: int, ending: Ending) -> None:
         reported = report_json.report(
             now_ms,
             ending.request_id,
@@ -192,7 +219,7 @@ class JsonEnvironmentLog(EnvironmentLog):
             memory_mib=self._spec.memory_mib,
             max_memory_mib=ending.max_memory_mib,
             init_ms=ending.init_ms,
-            status=status,
+            status=status_of(ending),
             error_type=ending.error_type,
         )
         self._record(now_ms, reported)
@@ -202,6 +229,11 @@ def open_log(spec: EnvironmentSpec, sink: LogSink, stream: str) -> EnvironmentLo
     """The log of one environment, in the format its function is configured with."""
     kind = JsonEnvironmentLog if spec.log_format == "JSON" else EnvironmentLog
     return kind(spec, sink, stream)
+
+
+def status_of(ending: Ending) -> str:
+    """``success``, or what went wrong."""
+    return ending.status or ("error" if ending.function_error else "success")
 
 
 def error_only(failure: Failure) -> str | None:

@@ -2,6 +2,9 @@
 
 ``INIT`` → ``READY`` (frozen, waiting in ``/next``) → ``INVOKING`` → ``RESPONDED`` (answered, not yet back in
 ``/next``) → ``READY`` … → ``STOPPED``.
+
+With extensions the runtime may be back before them (``EXTENSIONS_INIT``, ``EXTENSIONS_BUSY``), and ahead of
+``STOPPED`` comes ``SHUTDOWN``, in which the runtime and they may clear up.
 """
 
 from enum import Enum, auto
@@ -11,21 +14,26 @@ class State(Enum):
     """Where an environment is."""
 
     INIT = auto()
+    EXTENSIONS_INIT = auto()
     READY = auto()
     INVOKING = auto()
     RESPONDED = auto()
+    EXTENSIONS_BUSY = auto()
     FAILED = auto()
+    SHUTDOWN = auto()
     STOPPED = auto()
 
 
 class Event(Enum):
-    """What happens to it."""
+    """What happens to it. ``NEXT``: everybody waits for the next event; ``RUNTIME_NEXT``: only the runtime yet."""
 
     NEXT = auto()
+    RUNTIME_NEXT = auto()
     DISPATCH = auto()
     RESPONSE = auto()
     ERROR = auto()
     INIT_ERROR = auto()
+    SHUT_DOWN = auto()
     STOP = auto()
 
 
@@ -38,20 +46,26 @@ class InvalidStateTransitionError(Exception):
         self.event = event
 
 
+_ENDS = {Event.SHUT_DOWN: State.SHUTDOWN, Event.STOP: State.STOPPED}
+
 TRANSITIONS: dict[State, dict[Event, State]] = {
     State.INIT: {
         Event.NEXT: State.READY,
+        Event.RUNTIME_NEXT: State.EXTENSIONS_INIT,
         Event.INIT_ERROR: State.FAILED,
-        Event.STOP: State.STOPPED,
+        **_ENDS,
     },
-    State.READY: {Event.DISPATCH: State.INVOKING, Event.STOP: State.STOPPED},
-    State.INVOKING: {
-        Event.RESPONSE: State.RESPONDED,
-        Event.ERROR: State.RESPONDED,
-        Event.STOP: State.STOPPED,
+    State.EXTENSIONS_INIT: {Event.NEXT: State.READY, **_ENDS},
+    State.READY: {Event.DISPATCH: State.INVOKING, **_ENDS},
+    State.INVOKING: {Event.RESPONSE: State.RESPONDED, Event.ERROR: State.RESPONDED, **_ENDS},
+    State.RESPONDED: {
+        Event.NEXT: State.READY,
+        Event.RUNTIME_NEXT: State.EXTENSIONS_BUSY,
+        **_ENDS,
     },
-    State.RESPONDED: {Event.NEXT: State.READY, Event.STOP: State.STOPPED},
-    State.FAILED: {Event.STOP: State.STOPPED},
+    State.EXTENSIONS_BUSY: {Event.NEXT: State.READY, **_ENDS},
+    State.FAILED: {**_ENDS},
+    State.SHUTDOWN: {Event.STOP: State.STOPPED},
     State.STOPPED: {},
 }
 

@@ -5,6 +5,7 @@ Pure formatting on the invocation path. Every line ends as CloudWatch shows it, 
 Source: recorded log streams and https://docs.aws.amazon.com/lambda/latest/dg/python-logging.html.
 """
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 
@@ -76,6 +77,16 @@ def init_report(
     return (
         f"INIT_REPORT Init Duration: {duration_ms:.2f} ms\tPhase: {phase}"
         f"\t{_outcome(status, error_type)}\n"
+    ).encode()
+
+
+def extension(
+    name: str, state: str, events: Sequence[str], error_type: str | None = None
+) -> bytes:
+    """``EXTENSION``: what became of an extension when Init was over. Source: recorded log streams."""
+    error = "" if error_type is None else f"\tError Type: {error_type}"
+    return (
+        f"EXTENSION\tName: {name}\tState: {state}\tEvents: [{', '.join(events)}]{error}\n"
     ).encode()
 
 

@@ -8,6 +8,7 @@ Source: "Lambda Telemetry API Event schema reference", "System log level event m
 """
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
@@ -128,6 +129,17 @@ def report(
         metrics["initDurationMs"] = round(init_ms, 3)
     record = {"requestId": request_id, "metrics": metrics, **_outcome(status, error_type)}
     return _record(_level("INFO", status), at_ms, "platform.report", record)
+
+
+def extension(
+    at_ms: int, name: str, state: str, events: Sequence[str], error_type: str | None = None
+) -> Record:
+    """``platform.extension``: what became of an extension when Init was over."""
+    record: dict[str, Any] = {"name": name, "state": state, "events": list(events)}
+    if error_type is not None:
+        record["errorType"] = error_type
+    level = "INFO" if error_type is None else "WARN"
+    return _record(level, at_ms, "platform.extension", record)
 
 
 def notice(at_ms: int, message: str) -> Record:

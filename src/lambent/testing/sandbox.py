@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from lambent.node.sandbox.contract import ExitStatus, Launch, SandboxError
+from lambent.node.sandbox.contract import ExitStatus, Launch, OnProcessExit, SandboxError
 from lambent.testing.runtime import RuntimeClient
 
 
@@ -58,10 +58,19 @@ class FakeSandbox:
         self.peak_bytes = 1
         self.is_oom = False
         self.cpu_limits = 0
+        self.on_process_exit: OnProcessExit | None = None
+        self.terminated = asyncio.Event()
+        self._started = asyncio.Event()
+        if not launch.extensions:
+            self._started.set()
         self.runtime_api = _listener()
         self.endpoint: socket.socket | None = _listener() if has_endpoint else None
         self.stdout_fd, stdout = os.pipe()
         self.telemetry_fd, telemetry = os.pipe()
+        self.extension_fd, self._extension_output = -1, -1
+        if launch.extensions:
+            self.extension_fd, self._extension_output = os.pipe()
+            os.set_blocking(self.extension_fd, False)
         for fd in (self.stdout_fd, self.telemetry_fd):
             os.set_blocking(fd, False)
         self._thawed = asyncio.Event()
@@ -75,7 +84,11 @@ class FakeSandbox:
     async def _play(self, script: Script) -> None:
         status = ExitStatus(code=1)
         try:
+            await self._started.wait()
             status = await script(self.runtime) or ExitStatus()
+            if self.runtime.launch.extensions:
+                self.end_process("", status)
+                await asyncio.Event().wait()  # what is above it lives until it is killed
         except asyncio.CancelledError:
             status = ExitStatus(signal=9)
         except (OSError, EOFError):
@@ -84,7 +97,13 @@ class FakeSandbox:
             with suppress(asyncio.CancelledError):
                 await self.runtime.client.close()
             self.runtime.close()
+            if self._extension_output >= 0:
+                os.close(self._extension_output)
             self.exited.set_result(status)
+
+    def print_extension(self, text: bytes) -> None:
+        """An extension writes to its stdout."""
+        os.write(self._extension_output, text)
 
     @property
     def is_frozen(self) -> bool:
@@ -101,6 +120,29 @@ class FakeSandbox:
 
     def limit_cpu(self) -> None:
         self.cpu_limits += 1
+
+    @property
+    def can_connect(self) -> bool:
+        return True
+
+    async def connection(self) -> socket.socket:
+        return socket.socket()
+
+    def start_runtime(self) -> None:
+        self.calls.append("start_runtime")
+        self._started.set()
+
+    def terminate_runtime(self) -> None:
+        self.calls.append("terminate")
+        self.terminated.set()
+
+    def kill_runtime(self) -> None:
+        self.calls.append("kill_runtime")
+
+    def end_process(self, name: str, status: ExitStatus) -> None:
+        """The runtime (no name) or an extension ended, while others go on."""
+        if self.on_process_exit is not None:
+            self.on_process_exit(name, status)
 
     def kill(self) -> None:
         """A script that has not begun is given the turn it needs to end."""

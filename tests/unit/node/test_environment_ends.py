@@ -224,7 +224,7 @@ async def test_a_runtime_that_stays_after_its_init_error_is_ended(
     live: Live, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One that told its error and lives on is killed long before the Init phase is over."""
-    monkeypatch.setattr("lambent.node.environment._LAST_WORDS_S", 0.01)
+    monkeypatch.setattr("lambent.node.environment.LAST_WORDS_S", 0.01)
 
     async def script(runtime: FakeRuntime) -> None:
         await runtime.client.init_error(b"{}", "Runtime.Odd")

@@ -13,6 +13,15 @@ LEGAL: dict[tuple[State, Event], State] = {
     (State.INVOKING, Event.RESPONSE): State.RESPONDED,
     (State.INVOKING, Event.ERROR): State.RESPONDED,
     (State.RESPONDED, Event.NEXT): State.READY,
+    (State.INIT, Event.RUNTIME_NEXT): State.EXTENSIONS_INIT,
+    (State.EXTENSIONS_INIT, Event.NEXT): State.READY,
+    (State.RESPONDED, Event.RUNTIME_NEXT): State.EXTENSIONS_BUSY,
+    (State.EXTENSIONS_BUSY, Event.NEXT): State.READY,
+    **{
+        (state, Event.SHUT_DOWN): State.SHUTDOWN
+        for state in State
+        if state not in (State.SHUTDOWN, State.STOPPED)
+    },
     **{(state, Event.STOP): State.STOPPED for state in State if state is not State.STOPPED},
 }
 

@@ -32,6 +32,9 @@ class RuntimeSide(Protocol):
     def on_response(self, exchange: Exchange) -> None: ...
     def on_error(self, exchange: Exchange, error_type: str) -> None: ...
     def on_init_error(self, exchange: Exchange, error_type: str) -> None: ...
+    def on_other(self, exchange: Exchange) -> bool:
+        """What is not the Runtime API's; False where it is nobody's."""
+        ...
 
 
 def handle(environment: RuntimeSide, exchange: Exchange) -> None:
@@ -50,7 +53,7 @@ def handle(environment: RuntimeSide, exchange: Exchange) -> None:
         elif target == _INIT_ERROR:
             if _method_is(exchange, b"POST"):
                 environment.on_init_error(exchange, _error_type(exchange))
-        else:
+        elif not environment.on_other(exchange):
             refuse(exchange, 404, "NotFound", f"No such path: {target.decode(errors='replace')}")
     except InvalidStateTransitionError as error:
         refuse(exchange, 403, "InvalidStateTransition", f"State transition is not allowed: {error}")

@@ -8,11 +8,13 @@ Rules every implementation keeps (one contract suite runs over all of them):
 4. ``exited`` resolves exactly once, also when the runtime ends by itself.
 5. A sandbox starts with all the CPU there is; after ``limit_cpu`` it has its memory's share, where the host can.
 6. ``memory_peak_bytes`` and ``oom_killed`` go on answering after death until the sandbox is dropped.
+7. Launched with extensions it starts them, and the runtime at ``start_runtime``; it tells the end of each by
+   ``on_process_exit`` and lives until it is killed.
 """
 
 import asyncio
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -55,10 +57,18 @@ _SIGNAL_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """What to start. ``environ`` is complete but for what only the backend knows (the addresses)."""
+    """What to start. ``environ`` is complete but for what only the backend knows (the addresses).
+
+    ``extensions``: the files in ``/opt/extensions`` to start beside the runtime.
+    """
 
     spec: EnvironmentSpec
     environ: Mapping[str, str]
+    extensions: tuple[str, ...] = ()
+
+
+OnProcessExit = Callable[[str, ExitStatus], None]
+"""An extension's name, or nothing for the runtime, and how it ended."""
 
 
 class Sandbox(Protocol):
@@ -70,7 +80,20 @@ class Sandbox(Protocol):
     """The same for the platform's own endpoint; None where the function shares the host's network."""
     stdout_fd: int
     telemetry_fd: int
+    extension_fd: int
+    """What its external extensions print; -1 where it was launched without any."""
     exited: "asyncio.Future[ExitStatus]"
+    on_process_exit: OnProcessExit | None
+    """Called in sandboxes that were launched with extensions."""
+
+    @property
+    def can_connect(self) -> bool: ...
+    def start_runtime(self) -> None: ...
+    def terminate_runtime(self) -> None: ...
+    def kill_runtime(self) -> None: ...
+    async def connection(self) -> socket.socket:
+        """A TCP socket in its network, to be connected to a listener there. Raises OSError."""
+        ...
 
     def freeze(self) -> None: ...
     def thaw(self) -> None: ...

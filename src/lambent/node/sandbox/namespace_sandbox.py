@@ -7,12 +7,14 @@ import asyncio
 import os
 import signal
 import socket
+from collections import deque
 from contextlib import suppress
 from typing import Any, Protocol
 
 from lambent.node.linux.cgroups import Cgroup
+from lambent.node.linux.network_namespace import socket_in
 from lambent.node.linux.procfs import first_child, peak_resident_bytes
-from lambent.node.sandbox.contract import ExitStatus
+from lambent.node.sandbox.contract import ExitStatus, OnProcessExit
 
 _REMOVE_RETRY_S = 0.005
 _REMOVE_TRIES = 400
@@ -34,8 +36,18 @@ class NamespaceSandbox:
     ``cpu_mib``: the memory whose share of CPU it gets; 0 for no limit.
     """
 
-    def __init__(self, backend: Owner, slot: int, cgroup: Cgroup, cpu_mib: int = 0) -> None:
+    def __init__(
+        self,
+        backend: Owner,
+        slot: int,
+        cgroup: Cgroup,
+        cpu_mib: int = 0,
+        *,
+        is_supervised: bool = False,
+    ) -> None:
         self._backend = backend
+        self._is_supervised = is_supervised
+        """Whether the process we know is not the runtime, but above it and its extensions."""
         self._cpu_mib = cpu_mib
         self._slot = slot
         self._cgroup = cgroup
@@ -47,7 +59,9 @@ class NamespaceSandbox:
         self._group = 0
         self._oom_killed: bool | None = None
         self._peak_bytes = 0
-        self.stdout_fd = self.telemetry_fd = -1
+        self._promised: deque[asyncio.Future[socket.socket]] = deque()
+        self.on_process_exit: OnProcessExit | None = None
+        self.stdout_fd = self.telemetry_fd = self.extension_fd = -1
         self.runtime_api: socket.socket
         self.endpoint: socket.socket | None
         self.pid = 0
@@ -89,8 +103,56 @@ class NamespaceSandbox:
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._runtime_pid(), number)
 
+    # Extensions; see lambent.node.zygote.extensions
+
+    def start_runtime(self) -> None:
+        """Every extension has registered."""
+        self._command(b"go")
+
+    def terminate_runtime(self) -> None:
+        """SIGTERM to the runtime."""
+        self._signal_runtime(signal.SIGTERM)
+
+    def kill_runtime(self) -> None:
+        """SIGKILL to the runtime alone."""
+        self._signal_runtime(signal.SIGKILL)
+
+    def _signal_runtime(self, number: int) -> None:
+        if self._is_supervised:
+            self._command(b"term" if number == signal.SIGTERM else b"kill")
+        elif self._backend.rootless:
+            if self._runtime_pid():
+                with suppress(ProcessLookupError, PermissionError):
+                    os.kill(self._runtime_pid(), number)
+        elif self._pidfd >= 0:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, number)
+
+    def _command(self, command: bytes) -> None:
+        if self._control is not None:
+            with suppress(OSError):  # it is about to be noticed that nobody is there
+                self._control.send(command)
+
+    @property
+    def can_connect(self) -> bool:
+        """Without root only a process inside can make a socket there."""
+        return self._is_supervised or not self._backend.rootless
+
+    async def connection(self) -> socket.socket:
+        """A TCP socket of the environment's network. Raises OSError."""
+        if self._pidfd < 0 or not self.can_connect:
+            raise ConnectionError("the environment's network cannot be reached")
+        if not self._backend.rootless:
+            return socket_in(self.pid)
+        promised: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
+        self._promised.append(promised)
+        self._command(b"socket")
+        return await promised
+
     def _runtime_pid(self) -> int:
         """Without root the runtime is the child of the process we know, and leads a group."""
+        if self._is_supervised:
+            return self.pid  # which leads the group of all
         if not self._group:
             self._group = first_child(self.pid)
         return self._group
@@ -153,8 +215,11 @@ class NamespaceSandbox:
             return
         is_over = self._pidfd < 0
         try:
-            while data := control.recv(4096):
-                self._take_report(data)
+            while True:
+                data, fds, _, _ = socket.recv_fds(control, 4096, 1)
+                if not data:
+                    break
+                self._take_report(data, [socket.socket(fileno=fd) for fd in fds])
             is_over = True
         except BlockingIOError:
             pass
@@ -164,19 +229,42 @@ class NamespaceSandbox:
             asyncio.get_running_loop().remove_reader(control)
             control.close()
             self._control = None
+            while self._promised:
+                self._promised.popleft().cancel()
 
-    def _take_report(self, data: bytes) -> None:
+    def _take_report(self, data: bytes, sockets: list[socket.socket]) -> None:
         """One message of the child, before it was anybody else's, or of its guard."""
         kind, _, rest = data.decode(errors="replace").partition(" ")
         if kind == "not-started":
             self._reported = ExitStatus(code=1, not_started=rest)
+        elif kind == "socket":
+            self._give_socket(sockets)
+        elif kind == "extension":
+            self._tell_extension(rest)
         elif kind != "exit":
             asyncio.get_running_loop().call_exception_handler(
                 {"message": f"environment set-up: {kind} {rest}"}
             )
-        elif self._reported is None:
-            code, number = rest.split()
-            self._reported = ExitStatus(int(code), int(number))
+        else:
+            if self._reported is None:
+                code, number = rest.split()
+                self._reported = ExitStatus(int(code), int(number))
+            if self.on_process_exit is not None:
+                self.on_process_exit("", self._reported)
+
+    def _tell_extension(self, text: str) -> None:
+        how, _, reason = text.partition("\n")
+        code, number, name = how.split(" ", 2)
+        if self.on_process_exit is not None:
+            self.on_process_exit(name, ExitStatus(int(code), int(number), reason))
+
+    def _give_socket(self, sockets: list[socket.socket]) -> None:
+        for sock in sockets:
+            promised = self._promised.popleft() if self._promised else None
+            if promised is None or promised.done():
+                sock.close()
+            else:
+                promised.set_result(sock)
 
     def _remove_cgroup(self, tries: int) -> None:
         if self._cgroup.remove() or tries == 0:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lambent.node.entrypoint import BOOTSTRAP_SCRIPT, choose_entry
+from lambent.node.extensions_api.launch import extension_environ
 from lambent.node.linux.cgroups import Cgroup, CgroupLayout, prepare_layout
 from lambent.node.nodejs.runtimes import find_nodes
 from lambent.node.runtimes import Interpreter, choose_interpreter, is_provided
@@ -182,7 +183,8 @@ class NamespaceBackend:
             self._abandon(cgroup, slot)
             raise SandboxError(f"cannot limit an environment: {error}") from error
         cpu_mib = launch.spec.memory_mib if self._cpu_limit else 0
-        sandbox = NamespaceSandbox(self, slot, cgroup, cpu_mib)
+        supervised = bool(launch.extensions)
+        sandbox = NamespaceSandbox(self, slot, cgroup, cpu_mib, is_supervised=supervised)
         await self._launch(sandbox, zygote, self._request(launch, managed, slot), cgroup, slot)
         return sandbox
 
@@ -196,7 +198,16 @@ class NamespaceBackend:
         entry = choose_entry(spec, "/var/task", "/opt", managed.command)
         # A custom runtime has no such client.
         telemetry = {} if is_provided(spec.runtime) else {"_LAMBDA_TELEMETRY_LOG_FD": "3"}
-        return {
+        environ = {
+            **launch.environ,
+            **managed.environ,
+            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{RUNTIME_API_PORT}",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._endpoint_port}",
+            "LAMBDA_TASK_ROOT": "/var/task",
+            "LAMBDA_RUNTIME_DIR": RUNTIME_PATH,
+            **telemetry,
+        }
+        request = {
             "ports": [RUNTIME_API_PORT, self._endpoint_port],
             "hostname": "lambda",
             "network": self._way(slot),
@@ -208,16 +219,12 @@ class NamespaceBackend:
             "search": managed.search,
             "v2": self._layout.v2 is not None,
             "entry": entry,
-            "environ": {
-                **launch.environ,
-                **managed.environ,
-                "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{RUNTIME_API_PORT}",
-                "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._endpoint_port}",
-                "LAMBDA_TASK_ROOT": "/var/task",
-                "LAMBDA_RUNTIME_DIR": RUNTIME_PATH,
-                **telemetry,
-            },
+            "environ": environ,
+            "extensions": launch.extensions,
         }
+        if launch.extensions:
+            request["extension_environ"] = extension_environ(environ)
+        return request
 
     def _inside(self, path: Path) -> str:
         return f"{HIDDEN}/code/{path.relative_to(self._code_root)}"
@@ -240,17 +247,24 @@ class NamespaceBackend:
         os.set_blocking(telemetry, False)
         cgroup_fds = [cgroup.v2_fd] if cgroup.v2_fd >= 0 else []
         fds = [control_child.fileno(), stdout_child, telemetry_child, lifeline_child]
+        outputs, extension_fds = [stdout, telemetry], []
+        if request["extensions"]:
+            sandbox.extension_fd, extension_child = os.pipe2(os.O_CLOEXEC)
+            os.set_blocking(sandbox.extension_fd, False)
+            outputs.append(sandbox.extension_fd)
+            extension_fds.append(extension_child)
+        birth_fds = [*fds, *cgroup_fds, *cgroup.v1_task_fds, *extension_fds]
         try:
-            pid = await zygote.start(request, [*fds, *cgroup_fds, *cgroup.v1_task_fds])
+            pid = await zygote.start(request, birth_fds)
         except BaseException:
             control.close()
-            for fd in (stdout, telemetry, lifeline):
+            for fd in (*outputs, lifeline):
                 os.close(fd)
             self._abandon(cgroup, slot)
             raise
         finally:
             control_child.close()
-            for fd in fds[1:]:
+            for fd in (*fds[1:], *extension_fds):
                 os.close(fd)
             cgroup.close_birth_fds()
         sandbox.adopt(pid, lifeline)
@@ -261,8 +275,8 @@ class NamespaceBackend:
         except BaseException:
             control.close()
             sandbox.kill()
-            os.close(stdout)
-            os.close(telemetry)
+            for fd in outputs:
+                os.close(fd)
             raise
 
     def _abandon(self, cgroup: Cgroup, slot: int) -> None:

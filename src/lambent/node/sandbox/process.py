@@ -15,10 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from lambent.node.entrypoint import choose_entry
+from lambent.node.extensions_api.launch import extension_environ
 from lambent.node.linux.procfs import peak_resident_bytes
 from lambent.node.nodejs.runtimes import is_node, node_command, node_path
 from lambent.node.runtimes import Interpreter, choose_interpreter, python_command
-from lambent.node.sandbox.contract import ExitStatus, Launch, SandboxError
+from lambent.node.sandbox.contract import ExitStatus, Launch, OnProcessExit, SandboxError
 from lambent.node.zygote import bootstrap
 
 _BOOT = (
@@ -43,8 +44,18 @@ class ProcessSandbox:
         stdout_fd: int,
         telemetry_fd: int,
         report_fd: int,
+        *,
+        extension_fd: int = -1,
+        control: socket.socket | None = None,
     ) -> None:
         self._backend = backend
+        self.extension_fd = extension_fd
+        self.on_process_exit: OnProcessExit | None = None
+        self._control = control
+        """To what is above the runtime and its extensions; see lambent.node.zygote.extensions."""
+        self._runtime_status: ExitStatus | None = None
+        if control is not None:
+            asyncio.get_running_loop().add_reader(control, self._read_control)
         self.runtime_api = runtime_api
         self.stdout_fd = stdout_fd
         self.telemetry_fd = telemetry_fd
@@ -63,14 +74,52 @@ class ProcessSandbox:
         code = await process.wait()
         self.kill()
         self.pid = 0
-        reason = self._read_report()
+        status = self._runtime_status
+        if status is None:
+            status = ExitStatus(max(code, 0), max(-code, 0), self._read_report())
+        os.close(self._report_fd)
+        if self._control is not None:
+            self._read_control()
+            self._hang_up()
         if not self.exited.done():
-            self.exited.set_result(ExitStatus(max(code, 0), max(-code, 0), reason))
+            self.exited.set_result(status)
+
+    def _hang_up(self) -> None:
+        control, self._control = self._control, None
+        if control is not None:
+            asyncio.get_running_loop().remove_reader(control)
+            control.close()
+
+    def _read_control(self) -> None:
+        while self._control is not None:
+            try:
+                data = self._control.recv(4096)
+            except BlockingIOError:
+                return
+            except OSError:
+                data = b""
+            if not data:
+                self._hang_up()
+                return
+            self._take_report(data.decode(errors="replace"))
+
+    def _take_report(self, text: str) -> None:
+        how, _, reason = text.partition("\n")
+        kind, code, number, *name = how.split(" ", 3)
+        if kind == "exit":
+            reason = self._read_report()
+        status = ExitStatus(int(code), int(number), reason)
+        if kind == "exit":
+            self._runtime_status = status
+        if self.on_process_exit is not None:
+            self.on_process_exit("".join(name), status)
 
     def _read_report(self) -> str:
         """Why another program could not be executed, if that was wanted and failed."""
-        with open(self._report_fd, "rb", buffering=0) as report:
-            return (report.read(4096) or b"").decode(errors="replace")
+        try:
+            return os.read(self._report_fd, 4096).decode(errors="replace")
+        except BlockingIOError:
+            return ""
 
     def _signal(self, number: int) -> None:
         if self.pid:
@@ -88,6 +137,39 @@ class ProcessSandbox:
     def limit_cpu(self) -> None:
         """There is no limit here."""
 
+    def start_runtime(self) -> None:
+        """Every extension has registered."""
+        self._command(b"go")
+
+    def terminate_runtime(self) -> None:
+        """SIGTERM to the runtime."""
+        self._signal_runtime(signal.SIGTERM)
+
+    def kill_runtime(self) -> None:
+        """SIGKILL to the runtime alone."""
+        self._signal_runtime(signal.SIGKILL)
+
+    def _signal_runtime(self, number: int) -> None:
+        if self.extension_fd >= 0:
+            self._command(b"term" if number == signal.SIGTERM else b"kill")
+        elif self.pid:
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
+
+    def _command(self, command: bytes) -> None:
+        if self._control is not None:
+            with suppress(OSError):  # it is about to be noticed that nobody is there
+                self._control.send(command)
+
+    @property
+    def can_connect(self) -> bool:
+        """The host's network is its own."""
+        return True
+
+    async def connection(self) -> socket.socket:
+        """Any socket will do. Raises OSError."""
+        return socket.socket()
+
     def kill(self) -> None:
         """SIGKILL to the group."""
         self._signal(signal.SIGKILL)
@@ -100,6 +182,18 @@ class ProcessSandbox:
     def oom_killed(self) -> bool:
         """Never: there is no limit of its own to run into."""
         return False
+
+
+def _open_supervision(request: dict[str, Any], children: list[int]) -> tuple[int, socket.socket]:
+    """Our ends of the extensions' output and of the line to what is above them; theirs go to both arguments."""
+    extension, extension_child = os.pipe2(os.O_CLOEXEC)
+    control, control_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    os.set_blocking(extension, False)
+    control.setblocking(False)
+    children += [extension_child, control_child.detach()]
+    request["extension_fd"], request["control_fd"] = children[-2:]
+    request["extension_environ"] = extension_environ(request["environ"])
+    return extension, control
 
 
 class ProcessBackend:
@@ -130,41 +224,51 @@ class ProcessBackend:
         report, report_child = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(report, False)
         address = f"127.0.0.1:{runtime_api.getsockname()[1]}"
-        sandbox = ProcessSandbox(self, runtime_api, stdout, telemetry, report)
-        children = (stdout_child, telemetry_child, report_child)
+        request = self._request(launch, address, telemetry_child, report_child)
+        children = [stdout_child, telemetry_child, report_child]
+        extension, control = -1, None
+        if launch.extensions:
+            extension, control = _open_supervision(request, children)
         try:
-            process = await self._spawn(interpreter, *children)
+            process = await self._spawn(interpreter, children)
         except OSError as error:
             runtime_api.close()
+            if control is not None:
+                control.close()
+                os.close(extension)
             for fd in (stdout, telemetry, report):
                 os.close(fd)
             raise SandboxError(f"cannot start {interpreter.executable}: {error}") from error
         finally:
             for fd in children:
                 os.close(fd)
+        sandbox = ProcessSandbox(
+            self, runtime_api, stdout, telemetry, report, extension_fd=extension, control=control
+        )
         sandbox.adopt(process)
         assert process.stdin is not None  # noqa: S101 - asked for in _spawn
-        process.stdin.write(json.dumps(self._request(launch, address, *children[1:])).encode())
+        process.stdin.write(json.dumps(request).encode())
         process.stdin.close()
         return sandbox
 
     async def _spawn(
-        self, interpreter: Interpreter, stdout: int, telemetry: int, report: int
+        self, interpreter: Interpreter, children: list[int]
     ) -> asyncio.subprocess.Process:
+        stdout, *others = children
         source = str(Path(__file__).parents[3])
         return await asyncio.create_subprocess_exec(
             interpreter.executable, "-I", "-S", "-X", "utf8", "-c", _BOOT, source,
             stdin=asyncio.subprocess.PIPE,
             stdout=stdout,
             stderr=stdout,
-            pass_fds=[telemetry, report],
+            pass_fds=others,
             env={"LANG": "en_US.UTF-8"},
             start_new_session=True,
         )  # fmt: skip
 
     def _request(
         self, launch: Launch, address: str, telemetry_fd: int, report_fd: int
-    ) -> Mapping[str, Any]:
+    ) -> dict[str, Any]:
         spec = launch.spec
         choice = choose_interpreter(spec.runtime, self._interpreters)
         interpreter, node = choice.interpreter, choice.node
@@ -183,21 +287,24 @@ class ProcessBackend:
         paths = {"PYTHONPATH": ":".join([*layers, *runtime_paths])} if is_wrapped else {}
         if node is not None:
             paths = {"NODE_PATH": node_path(runtime_dir, opt_dir or "/opt", task_dir, node.major)}
+        environ = {
+            **launch.environ,
+            **paths,
+            "AWS_LAMBDA_RUNTIME_API": address,
+            "AWS_ENDPOINT_URL": self._endpoint_url,
+            "LAMBDA_TASK_ROOT": task_dir,
+            "LAMBDA_RUNTIME_DIR": runtime_dir,
+            "_LAMBDA_TELEMETRY_LOG_FD": str(telemetry_fd),
+        }
         return {
             "task_dir": task_dir,
+            "opt_dir": opt_dir,
             "entry": entry,
             "report_fd": report_fd,
             "runtime_paths": runtime_paths,
             "search": [task_dir, *layers],
-            "environ": {
-                **launch.environ,
-                **paths,
-                "AWS_LAMBDA_RUNTIME_API": address,
-                "AWS_ENDPOINT_URL": self._endpoint_url,
-                "LAMBDA_TASK_ROOT": task_dir,
-                "LAMBDA_RUNTIME_DIR": runtime_dir,
-                "_LAMBDA_TELEMETRY_LOG_FD": str(telemetry_fd),
-            },
+            "environ": environ,
+            "extensions": launch.extensions,
         }
 
     def watch(self, sandbox: ProcessSandbox, process: asyncio.subprocess.Process) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from lambent.node.linux import seccomp
 from lambent.node.linux import syscalls as sys_
 from lambent.node.zygote import entrypoint, isolate, network, root, rootless, runtime
+from lambent.node.zygote.extensions import Supervisor, keep_open
 
 _MAX_MESSAGE_BYTES = 256 * 1024
 _MAX_FDS = 16
@@ -143,7 +144,8 @@ def _isolate(
 ) -> int:
     """Returns the descriptor of ``control`` where another program is to be executed, else -1."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    isolate.enter_cgroups(fds[5 if request["v2"] else 4 :])
+    has_extensions = bool(request["extensions"])
+    isolate.enter_cgroups(fds[5 if request["v2"] else 4 : len(fds) - has_extensions])
     network.connect(network.Way(**request["network"]))
     isolate.open_sockets(control, request["ports"])
     socket.sethostname(request["hostname"])
@@ -152,11 +154,12 @@ def _isolate(
     os.chdir("/var/task")
     isolate.limit_resources()
     if zygote.rootless:
-        sys_.prctl(sys_.PR_SET_DUMPABLE, 0)
-        runtime_pid = os.fork()
-        if runtime_pid:
-            rootless.stand_guard(runtime_pid, control, zygote.filter)
-        sys_.prctl(sys_.PR_SET_DUMPABLE, 1)
+        if not has_extensions:
+            sys_.prctl(sys_.PR_SET_DUMPABLE, 0)
+            runtime_pid = os.fork()
+            if runtime_pid:
+                rootless.stand_guard(runtime_pid, control, zygote.filter)
+            sys_.prctl(sys_.PR_SET_DUMPABLE, 1)
         os.setsid()
         rootless.enter_user_namespace(rootless.INSIDE_UID)
         isolate.limit_processes()
@@ -165,8 +168,31 @@ def _isolate(
         isolate.become(request["uid"])
     sys_.drop_capabilities()
     isolate.lock_down(zygote.filter)
+    if has_extensions:
+        _supervise(request, fds, control)
     report = control.detach()
     return isolate.keep_only(fds[1], fds[2], report if request["entry"] else -1)
+
+
+def _be_dumpable() -> None:
+    sys_.prctl(sys_.PR_SET_DUMPABLE, 1)
+
+
+def _supervise(request: "dict[str, Any]", fds: "list[int]", control: socket.socket) -> None:
+    """Returns in the runtime's process, once every extension has registered.
+
+    The supervisor is the function's user too, so it is not dumpable: its memory and files are closed to it.
+    """
+    output = fds[-1]
+    keep_open({control.fileno(), fds[1], fds[2], output})
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in range(3):
+        os.dup2(null, fd)
+    os.close(null)
+    supervisor = Supervisor(control, _be_dumpable)
+    sys_.prctl(sys_.PR_SET_DUMPABLE, 0)
+    supervisor.start("/opt/extensions", request["extensions"], request["extension_environ"], output)
+    supervisor.serve()
 
 
 def main() -> None:

@@ -3,10 +3,12 @@
 import fcntl
 import json
 import os
+import socket
 import sys
 from typing import Any
 
 from lambent.node.zygote import entrypoint, runtime
+from lambent.node.zygote.extensions import Supervisor, keep_open
 
 _TELEMETRY_FD = 3
 
@@ -27,15 +29,34 @@ def _execute(request: "dict[str, Any]") -> None:
     os._exit(1)
 
 
+def _die_with_parent() -> None:
+    if sys.platform == "linux":
+        from lambent.node.linux import syscalls
+
+        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, 9)
+
+
+def _supervise(request: "dict[str, Any]") -> None:
+    """Returns in the runtime's process, once every extension has registered."""
+    output, report = request["extension_fd"], request["report_fd"]
+    telemetry = int(request["environ"]["_LAMBDA_TELEMETRY_LOG_FD"])
+    control = socket.socket(fileno=request["control_fd"])
+    keep_open({control.fileno(), output, report, telemetry})
+    supervisor = Supervisor(control, _die_with_parent)
+    directory = f"{request['opt_dir']}/extensions"
+    supervisor.start(directory, request["extensions"], request["extension_environ"], output)
+    supervisor.serve()
+    control.close()
+
+
 def main() -> None:
     """Reads the request (JSON) from stdin and becomes the function's runtime."""
     request = json.load(sys.stdin)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
-    if sys.platform == "linux":
-        from lambent.node.linux import syscalls
-
-        syscalls.prctl(syscalls.PR_SET_PDEATHSIG, 9)
+    _die_with_parent()
+    if request["extensions"]:
+        _supervise(request)
     if request["entry"]:
         _execute(request)
     # The runtime client's C part reads its address when it is imported.

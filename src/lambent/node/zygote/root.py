@@ -22,7 +22,7 @@ _ETC = (
 )  # fmt: skip
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _FILES = {
-    "etc/hosts": "127.0.0.1 localhost\n::1 localhost\n",
+    "etc/hosts": "127.0.0.1 localhost sandbox.localdomain sandbox\n::1 localhost\n",
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
 _EMPTY = (
