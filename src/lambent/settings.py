@@ -28,6 +28,8 @@ class Settings:
     """Whether an embedded neighbour (moto) serves what is not hosted here; it starts at first use."""
     neighbour_endpoints: Mapping[str, str] = field(default_factory=dict)
     """Service → the endpoint that serves it, ``https://host:port``, with ``,unsigned`` where no signature is made."""
+    stem_cells: int = 2
+    """POLICY: environments of each interpreter in use made ahead; each holds about 3 MB."""
     max_concurrency: int = 1000
     """AWS: the account's default quota of concurrent executions."""
     time_scale: int = 1

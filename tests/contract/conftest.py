@@ -19,6 +19,7 @@ from lambent.node.sandbox.contract import Backend, ExitStatus, Launch, Sandbox, 
 from lambent.node.sandbox.namespaces import NamespaceBackend
 from lambent.node.sandbox.process import ProcessBackend
 from lambent.settings import NetworkChoice
+from lambent.testing.loop import until
 from lambent.testing.node import make_spec
 from lambent.testing.sandbox import FakeBackend, FakeRuntime, echo
 
@@ -139,6 +140,11 @@ class Host:
     task_dir: Path
     fail: Callable[["Host"], Any]
 
+    @property
+    def isolated(self) -> bool:
+        """Whether its environments are apart from the host and each other."""
+        return self.kind in ("namespaces", "stem cells")
+
     def launch(self, handler: str, **settings: Any) -> Launch:
         """A function of this host's own interpreter."""
         spec = make_spec(
@@ -151,7 +157,18 @@ class Host:
 
     async def start(self, handler: str, **settings: Any) -> Line:
         """A sandbox with the function in it, and the line to it."""
+        if self.kind == "stem cells":
+            await grow_stem_cells(self.backend)
         return await Line(await self.backend.start(self.launch(handler, **settings))).open()
+
+
+async def grow_stem_cells(backend: Any) -> None:
+    """Until the next start finds one made ahead."""
+    cells = backend._stem_cells
+    cells._interpreters.setdefault(find_interpreters()[0].version, find_interpreters()[0])
+    if not cells.count():
+        cells._begin()
+        await until(cells.count, _DEADLINE_S)
 
 
 async def _fail_without_room(host: Host) -> None:
@@ -177,7 +194,7 @@ async def _fail_without_script(host: Host) -> None:
 Open = Callable[..., AbstractAsyncContextManager[Host]]
 
 
-@pytest.fixture(params=["namespaces", "process", "fake"])
+@pytest.fixture(params=["namespaces", "stem cells", "process", "fake"])
 def open_host(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     """``async with open_host() as host``; skips where this host cannot isolate."""
     kind = str(request.param)
@@ -193,10 +210,16 @@ def open_host(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
         max_environments: int = 8, network: NetworkChoice = "auto"
     ) -> AsyncIterator[Host]:
         backend: Backend
-        if kind == "namespaces":
+        if kind in ("namespaces", "stem cells"):
             run_dir = tmp_path / "run"
             backend = NamespaceBackend(
-                find_interpreters(), code_root, run_dir, 4566, max_environments, network=network
+                find_interpreters(),
+                code_root,
+                run_dir,
+                4566,
+                max_environments,
+                network=network,
+                stem_cells=2 if kind == "stem cells" else 0,
             )
             fail: Any = _fail_without_room
         elif kind == "process":

@@ -58,7 +58,7 @@ async def test_a_shell_script_is_a_runtime(open_host: Open, open_line: Callable[
         second = json.loads(await line.call(b"2"))
         assert (first["event"], second["event"]) == ({"a": [1]}, 2)
         environ = dict(item.partition("=")[::2] for item in first["environ"].split(";") if item)
-        isolated = host.kind == "namespaces"
+        isolated = host.isolated
         root = "/var/task" if isolated else str(host.task_dir)
         assert (environ["LAMBDA_TASK_ROOT"], first["cwd"]) == (root, root)
         assert (environ["_HANDLER"], environ["OWN"]) == ("app.handler", "1")
@@ -130,7 +130,7 @@ async def test_what_cannot_be_executed_is_told(
     async with open_host() as host:
         is_fake(host)
         line = await open_line(await host.backend.start(launch_of(host, bootstrap, mode)))
-        isolated = host.kind == "namespaces"
+        isolated = host.isolated
         task = "/var/task" if isolated else str(host.task_dir)
         expected = reason.format(task=task, opt=" /opt/bootstrap" if isolated else "")
         assert await line.exited() == ExitStatus(code=1, not_started=expected)
@@ -160,7 +160,7 @@ async def test_a_wrapper_starts_the_python_runtime(
         wrapper = host.task_dir / "wrap"
         wrapper.write_text(WRAPPER)
         wrapper.chmod(0o755)
-        isolated = host.kind == "namespaces"
+        isolated = host.isolated
         root = "/var/task" if isolated else str(host.task_dir)
         variables = {"AWS_LAMBDA_EXEC_WRAPPER": f"{root}/wrap"}
         runtime = f"python3.{sys.version_info.minor}"
@@ -193,7 +193,7 @@ async def test_a_wrapper_that_is_none(
         if mode is not None:
             wrapper.write_text(WRAPPER)
             wrapper.chmod(mode)
-        root = "/var/task" if host.kind == "namespaces" else str(host.task_dir)
+        root = "/var/task" if host.isolated else str(host.task_dir)
         variables = {"AWS_LAMBDA_EXEC_WRAPPER": f"{root}/wrap"}
         runtime = f"python3.{sys.version_info.minor}"
         launch = launch_of(host, None, runtime=runtime, environment=variables)

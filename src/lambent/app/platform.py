@@ -298,6 +298,7 @@ class Platform:
                     slots,
                     cpu_limit=settings.cpu_limit,
                     network=settings.network,
+                    stem_cells=settings.stem_cells,
                 ),
                 lambda: ProcessBackend(interpreters, self.endpoint),
                 settings.network,

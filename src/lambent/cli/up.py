@@ -58,6 +58,14 @@ def up(
             help="Give functions CPU in proportion to memory, as AWS does, or all there is.",
         ),
     ] = True,
+    stem_cells: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=64,
+            help="Keep this many environments of each interpreter in use ready for any function.",
+        ),
+    ] = 2,
     time_scale: Annotated[
         int,
         typer.Option(
@@ -97,6 +105,7 @@ def up(
         network=known_network(network),
         allow_reset=allow_reset,
         cpu_limit=cpu_limit,
+        stem_cells=stem_cells,
         time_scale=time_scale,
         neighbours=neighbours,
         neighbour_endpoints=known_neighbours(neighbour or []),

@@ -185,6 +185,11 @@ class Cgroup:
             for d in set(self._directories.values())
         ]
 
+    def resize(self, memory_mib: int) -> None:
+        """Less memory than it was created with, and the weight that goes with that. Raises OSError."""
+        self._limit_memory(memory_mib, 0)
+        self._limit_cpu(memory_mib, 0)
+
     def _limit_memory(self, memory_mib: int, _: int) -> None:
         if "memory" in self._on_v2:
             _write(f"{self._v2}/memory.max", str(memory_mib * _MIB))
@@ -197,6 +202,8 @@ class Cgroup:
             _try_write(f"{directory}/memory.memsw.limit_in_bytes", str(memory_mib * _MIB))
             peak = f"{directory}/memory.max_usage_in_bytes"
         else:
+            return
+        if self._peak_fd >= 0:
             return
         with suppress(OSError):  # memory.peak: Linux 5.19
             self._peak_fd = os.open(peak, os.O_RDONLY | os.O_CLOEXEC)

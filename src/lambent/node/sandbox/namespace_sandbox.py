@@ -74,6 +74,23 @@ class NamespaceSandbox:
         self._pidfd = os.pidfd_open(pid)
         asyncio.get_running_loop().add_reader(self._pidfd, self._on_exit)
 
+    def specialise(self, message: bytes, memory_mib: int, *, cpu_limit: bool) -> None:
+        """Tells a stem cell what to become, within which limits. Raises OSError; it is of no use then."""
+        self._cpu_mib = memory_mib if cpu_limit else 0
+        self._cgroup.resize(memory_mib)
+        if self._control is None:
+            raise ConnectionResetError("it ended")
+        self._control.send(message)
+
+    def discard(self) -> None:
+        """Ends a stem cell nobody reads from."""
+        os.close(self.stdout_fd)
+        os.close(self.telemetry_fd)
+        self.runtime_api.close()
+        if self.endpoint is not None:
+            self.endpoint.close()
+        self.kill()
+
     def freeze(self) -> None:
         """Stops all processes of the environment."""
         if self._pidfd < 0:

@@ -6,6 +6,7 @@ of its namespace reads it, and the kernel kills the rest.
 """
 
 import asyncio
+import json
 import os
 import socket
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lambent.model.limits import MEMORY_MAX
 from lambent.node.entrypoint import BOOTSTRAP_SCRIPT, choose_entry
 from lambent.node.extensions_api.launch import extension_environ
 from lambent.node.linux.cgroups import Cgroup, CgroupLayout, prepare_layout
@@ -23,6 +25,7 @@ from lambent.node.sandbox.contract import Launch, NetworkError, SandboxError
 from lambent.node.sandbox.managed import ManagedRuntime, hidden_node_root, managed_runtime
 from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
 from lambent.node.sandbox.network import OutboundNetwork
+from lambent.node.sandbox.stem_cells import StemCells
 from lambent.node.sandbox.zygote_client import RUNTIME_API_PORT, RUNTIME_PATH, ZygoteClient
 from lambent.node.zygote import bootstrap
 from lambent.node.zygote.root import FIRST_UID, HIDDEN
@@ -67,6 +70,7 @@ class NamespaceBackend:
         *,
         cpu_limit: bool = True,
         network: NetworkChoice = "auto",
+        stem_cells: int = 0,
     ) -> None:
         self._interpreters = interpreters
         self._code_root = code_root
@@ -77,6 +81,7 @@ class NamespaceBackend:
         self._not_outbound = ""
         self._addresses: dict[int, str] = {}
         self._cpu_limit = cpu_limit
+        self._stem_cells = StemCells(self._make_stem_cell, stem_cells)
         self._slots = list(range(max_environments - 1, -1, -1))
         self.rootless = os.geteuid() != 0
         # An ordinary user has no other ids to give: inside its namespace it is root, then a mere 1000.
@@ -139,6 +144,7 @@ class NamespaceBackend:
             if zygote is not None and zygote.alive:
                 return zygote
             if zygote is not None:
+                self._stem_cells.forget(interpreter.version)
                 await zygote.close()
             zygote = ZygoteClient(interpreter)
             namespace = self._outbound.namespace if self._outbound else -1
@@ -167,25 +173,58 @@ class NamespaceBackend:
 
     async def start(self, launch: Launch) -> NamespaceSandbox:
         """Starts one environment; see the contract. Raises SandboxError."""
+        choice = choose_interpreter(launch.spec.runtime, self._interpreters)
+        rest = self._rest(launch, managed_runtime(launch.spec, choice))
+        memory_mib = launch.spec.memory_mib
+        # Extensions need a pipe more than a stem cell has.
+        cell = None if launch.extensions else self._stem_cells.take(choice.interpreter)
+        if cell is not None:
+            try:
+                cell.specialise(json.dumps(rest).encode(), memory_mib, cpu_limit=self._cpu_limit)
+            except OSError:
+                cell.discard()
+            else:
+                return cell
+        return await self._make(choice.interpreter, memory_mib, rest)
+
+    async def _make_stem_cell(self, interpreter: Interpreter) -> NamespaceSandbox:
+        return await self._make(interpreter, MEMORY_MAX.value, None)
+
+    async def _make(
+        self, interpreter: Interpreter, memory_mib: int, rest: Mapping[str, Any] | None
+    ) -> NamespaceSandbox:
+        """An environment, or without ``rest`` a stem cell. Raises SandboxError."""
+        zygote = await self._zygote(interpreter)
         if not self._slots:
             raise SandboxError("every slot of this node is taken")
-        choice = choose_interpreter(launch.spec.runtime, self._interpreters)
-        interpreter, managed = choice.interpreter, managed_runtime(launch.spec, choice)
-        zygote = await self._zygote(interpreter)
         slot = self._slots.pop()
         self._live += 1
         if self._outbound is not None:
             self._addresses[slot] = self._outbound.take()
         cgroup = Cgroup(self._layout, str(slot))
         try:
-            cgroup.create(launch.spec.memory_mib, MAX_PIDS)
+            cgroup.create(memory_mib, MAX_PIDS)
         except OSError as error:
             self._abandon(cgroup, slot)
             raise SandboxError(f"cannot limit an environment: {error}") from error
-        cpu_mib = launch.spec.memory_mib if self._cpu_limit else 0
-        supervised = bool(launch.extensions)
-        sandbox = NamespaceSandbox(self, slot, cgroup, cpu_mib, is_supervised=supervised)
-        await self._launch(sandbox, zygote, self._request(launch, managed, slot), cgroup, slot)
+        extensions = rest["extensions"] if rest else ()
+        sandbox = NamespaceSandbox(
+            self,
+            slot,
+            cgroup,
+            memory_mib if self._cpu_limit else 0,
+            is_supervised=bool(extensions),
+        )
+        request = {
+            "ports": [RUNTIME_API_PORT, self._endpoint_port],
+            "hostname": "lambda",
+            "network": self._way(slot),
+            "uid": self._uids[slot],
+            "v2": self._layout.v2 is not None,
+            "extensions": extensions,
+            "rest": rest,
+        }
+        await self._launch(sandbox, zygote, request, cgroup, slot)
         return sandbox
 
     def _way(self, slot: int) -> Mapping[str, Any]:
@@ -193,7 +232,8 @@ class NamespaceBackend:
             return ways.loopback_only()
         return self._outbound.setup(self._addresses[slot])
 
-    def _request(self, launch: Launch, managed: ManagedRuntime, slot: int) -> dict[str, Any]:
+    def _rest(self, launch: Launch, managed: ManagedRuntime) -> dict[str, Any]:
+        """What makes an environment a function's."""
         spec = launch.spec
         entry = choose_entry(spec, "/var/task", "/opt", managed.command)
         # A custom runtime has no such client.
@@ -207,24 +247,19 @@ class NamespaceBackend:
             "LAMBDA_RUNTIME_DIR": RUNTIME_PATH,
             **telemetry,
         }
-        request = {
-            "ports": [RUNTIME_API_PORT, self._endpoint_port],
-            "hostname": "lambda",
-            "network": self._way(slot),
+        rest = {
             "task_dir": self._inside(spec.task_dir),
             "opt_dir": self._inside(spec.opt_dir) if spec.opt_dir else None,
             "tmp_mib": spec.ephemeral_storage_mib,
-            "uid": self._uids[slot],
             "mounts": managed.mounts,
             "search": managed.search,
-            "v2": self._layout.v2 is not None,
             "entry": entry,
             "environ": environ,
             "extensions": launch.extensions,
         }
         if launch.extensions:
-            request["extension_environ"] = extension_environ(environ)
-        return request
+            rest["extension_environ"] = extension_environ(environ)
+        return rest
 
     def _inside(self, path: Path) -> str:
         return f"{HIDDEN}/code/{path.relative_to(self._code_root)}"
@@ -310,6 +345,7 @@ class NamespaceBackend:
 
     async def close(self) -> None:
         """Ends the zygotes, and removes the cgroups once every sandbox (killed before) is gone."""
+        self._stem_cells.close()
         if self._warming is not None:
             self._warming.cancel()
             await asyncio.wait([self._warming])
@@ -338,6 +374,7 @@ class NamespaceBackend:
             notices += [f"network: {text}" for text in self._outbound.notices]
         return {
             "kind": "namespaces",
+            "stem_cells": self._stem_cells.count(),
             "network": self._outbound.describe() if self._outbound else {"mode": "isolated"},
             "isolation": {
                 **namespaces,
