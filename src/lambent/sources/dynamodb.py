@@ -34,9 +34,16 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def describe_stream(api: AwsApi, arn: str, account_id: str, region: str) -> Mapping[str, Any]:
-    """Raises AwsError as DescribeStream does. There is nothing of it that validation needs."""
+    """Raises AwsError as DescribeStream does, 503 when the endpoint answers something else.
+
+    There is nothing of it that validation needs.
+    """
     parameters = {"StreamArn": arn, "Limit": 1}
-    await api.call(_SERVICE, "DescribeStream", parameters, account_id=account_id, region=region)
+    answer = await api.call(
+        _SERVICE, "DescribeStream", parameters, account_id=account_id, region=region
+    )
+    if not answer.get("StreamDescription"):
+        raise PlatformFault(f"{arn} is not described by what serves it.", status=503)
     return {}
 
 

@@ -36,14 +36,19 @@ def stream_name(arn: str) -> str:
 
 
 async def describe_stream(api: AwsApi, arn: str, account_id: str, region: str) -> Mapping[str, Any]:
-    """Raises AwsError as DescribeStream does. There is nothing of it that validation needs."""
-    await api.call(
+    """Raises AwsError as DescribeStream does, 503 when the endpoint answers something else.
+
+    There is nothing of it that validation needs.
+    """
+    answer = await api.call(
         "kinesis",
         "DescribeStream",
         {"StreamName": stream_name(arn), "Limit": 1},
         account_id=account_id,
         region=region,
     )
+    if not answer.get("StreamDescription"):
+        raise PlatformFault(f"{arn} is not described by what serves it.", status=503)
     return {}
 
 

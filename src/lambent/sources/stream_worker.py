@@ -24,7 +24,7 @@ from lambent.sources.stream_source import (
     ShardInfo,
 )
 from lambent.sources.stream_work import FIRST_BACKOFF_S, MAX_BACKOFF_S, StreamWork, is_throttled
-from lambent.sources.tasks import end_tasks
+from lambent.sources.tasks import end_tasks, log_failure
 from lambent.store.queues.contract import StoreFullError
 
 _LOOK_AGAIN_S: Final = 60.0
@@ -55,6 +55,7 @@ class StreamWorker:
         """Begins to read."""
         self._started_s = self._work.now_s()
         self._task = asyncio.get_running_loop().create_task(self._run())
+        self._task.add_done_callback(self._run_ended)
 
     async def stop(self, deadline_s: float) -> None:
         """Reads no more; what functions are handling may end, and be checkpointed, until the deadline."""
@@ -112,6 +113,14 @@ class StreamWorker:
             self._backoff.reset()
             wait_s = self._start_shards(listed)
             await self._wait(wait_s)
+
+    def _run_ended(self, task: "asyncio.Task[None]") -> None:
+        """A bug of ours, or an answer that is none: told, and begun anew; the pause is in ``_run``."""
+        if log_failure(task) and not self._work.stopping.is_set():
+            self._work.report("PROBLEM: The stream could not be read: see the platform's log.")
+            self._crashed = True
+            self._task = asyncio.get_running_loop().create_task(self._run())
+            self._task.add_done_callback(self._run_ended)
 
     async def _failed(self, error: AwsError | StoreFullError) -> None:
         if isinstance(error, StoreFullError):

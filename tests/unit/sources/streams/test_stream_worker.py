@@ -410,6 +410,32 @@ async def test_an_answer_that_is_none_is_asked_for_again_with_growing_waits() ->
 
 
 @in_virtual_time
+async def test_a_description_that_is_none_does_not_end_the_poller() -> None:
+    """An endpoint that answers something else for a while is told of, and read when it does not."""
+
+    class Nonsense(FakeStream):
+        times = 6
+
+        async def call(self, service: str, operation: str, *args: Any, **more: Any) -> Any:
+            answer = await super().call(service, operation, *args, **more)
+            if operation == "DescribeStream" and self.times:
+                self.times -= 1
+                return {}
+            return answer
+
+    stream = Nonsense()
+    stream.put("a")
+    bench = StreamBench(stream, FakeFunctions())
+    bench.start()
+    await asyncio.sleep(10)
+    assert bench.results == ["PROBLEM: The stream could not be read: see the platform's log."]
+    assert stream.calls.count("DescribeStream") == 5
+    await asyncio.sleep(60)
+    await bench.stop()
+    assert bench.functions.batches == [["a"]]
+
+
+@in_virtual_time
 async def test_a_shard_is_polled_once_a_second() -> None:
     """An idle shard costs one GetRecords a second."""
     stream = FakeStream()
