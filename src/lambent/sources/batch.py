@@ -57,6 +57,30 @@ class Packer(Generic[T]):
         return taken
 
 
+def join_batches(
+    batches: Sequence[Sequence[T]], most: int, max_records: int, max_bytes: int = MAX_EVENT_BYTES
+) -> list[list[T]]:
+    """The batches as they are where there are ``most`` or fewer; else put together, each into the first with room.
+
+    None is taken apart. What came in n lots that would each fit into a batch becomes n batches at most.
+    """
+    if len(batches) <= most:
+        return [list(batch) for batch in batches]
+    joined: list[list[T]] = []
+    sizes: list[int] = []
+    for batch in batches:
+        size = sum(len(each.record) + 1 for each in batch)
+        for place, other in enumerate(joined):
+            if len(other) + len(batch) <= max_records and sizes[place] + size <= max_bytes:
+                other.extend(batch)
+                sizes[place] += size
+                break
+        else:
+            joined.append(list(batch))
+            sizes.append(_FRAME + size)
+    return joined
+
+
 def make_event(records: Sequence[Encoded]) -> bytes:
     """``{"Records": […]}``."""
     return b'{"Records":[' + b",".join(each.record for each in records) + b"]}"

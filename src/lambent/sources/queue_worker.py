@@ -6,14 +6,14 @@ Contract:
 2. A batch that is throttled all the same is held and tried again, until the visibility timeout of its
    messages is over.
 3. What was handled, or matches no filter, is deleted; what failed is left to the visibility timeout.
-4. FIFO: batches are of one group each, in order; the queue gives no more of a group while one of it is in
-   flight. AWS: "Lambda sorts the messages into groups and sends only one batch at a time for a group".
+4. FIFO: batches are of one group each, in order, unless there are more groups than could run: then they share
+   batches. The queue gives no more of a group while one of it is in flight. AWS: "Lambda sorts the messages
+   into groups and sends only one batch at a time for a group".
 5. An idle worker has one long poll waiting, and no timer.
 """
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from lambent.sources.batch import Packer, choose_trace, make_event
 from lambent.sources.contract import CALL_FAILED, OK, Functions, Reports
 from lambent.sources.failures import reported_failures, split_failed
 from lambent.sources.queue_contract import Counters, QueueMessage, QueueSettings, QueueSource
+from lambent.sources.ready import ReadyBatches
 from lambent.sources.scaling import Scaling
 from lambent.sources.tasks import end_tasks, log_failure
 
@@ -57,8 +58,7 @@ class QueueWorker:
         self._functions = functions
         self._report: Callable[[str], None] = lambda result: reports.processed(mapping, result)
         self._packer: Packer[QueueMessage] = Packer(settings.batch_size)
-        self._ready: deque[list[QueueMessage]] = deque()
-        self._running_groups: set[str | None] = set()
+        self._ready = ReadyBatches(settings.batch_size, fifo=settings.fifo)
         self._invocations: set[asyncio.Task[None]] = set()
         self._receives: dict[asyncio.Task[None], int] = {}
         self._changed = asyncio.Event()
@@ -90,9 +90,7 @@ class QueueWorker:
         await end_tasks(self._receives, _STOPPING_RECEIVE_S)
         if self._pump is not None:
             await end_tasks([self._pump], 0)
-        left = [*self._packer.take(), *(message for batch in self._ready for message in batch)]
-        self._ready.clear()
-        await self._give_back(left)
+        await self._give_back([*self._packer.take(), *self._ready.clear()])
         await end_tasks(self._invocations, deadline_s)
 
     async def describe(self) -> Mapping[str, Any]:
@@ -115,6 +113,7 @@ class QueueWorker:
     async def _run(self) -> None:
         while not self._stopping:
             self._changed.clear()
+            self._ready.join(self._slots)
             while (batch := self._next_ready()) is not None:
                 self._spawn_invocation(batch)
             self._scaling.grow(self._now_s(), backlog=self._backlog or bool(self._ready))
@@ -125,24 +124,22 @@ class QueueWorker:
             await self._changed.wait()
 
     def _next_ready(self) -> list[QueueMessage] | None:
-        """The batch that may run now; of a group one at a time."""
+        """The batch that may run now."""
         if len(self._invocations) >= self._scaling.limit:
             return None
-        for index, batch in enumerate(self._ready):
-            if not self._settings.fifo or batch[0].group_id not in self._running_groups:
-                del self._ready[index]
-                return batch
-        return None
+        return self._ready.take()
+
+    def _slots(self) -> int:
+        """Batches that could begin now, by the scaling and by the function's room."""
+        return min(self._scaling.limit - len(self._invocations), self._room() - self._beginning)
 
     def _wanted_receives(self) -> list[int]:
         """How many messages each new ReceiveMessage asks for."""
         most = _MAX_RECEIVES if self._backlog else 1
         if self._held or len(self._receives) >= most:
             return []
-        room = self._room()
         waiting = self._packer.waiting
-        slots = min(self._scaling.limit - len(self._invocations), room - self._beginning)
-        slots -= len(self._ready) + bool(waiting)
+        slots = self._slots() - len(self._ready) - bool(waiting)
         size = self._settings.batch_size
         messages = slots * size + (size - waiting if waiting else 0)
         messages -= sum(self._receives.values())
@@ -215,11 +212,11 @@ class QueueWorker:
             for message in messages:
                 groups.setdefault(message.group_id, []).append(message)
             for group in groups.values():
-                self._ready.extend(self._packer.add(group))
+                self._ready.add(self._packer.add(group))
                 self._close_window()
             return
         closed = self._packer.add(messages)
-        self._ready.extend(closed)
+        self._ready.add(closed)
         if self._settings.window_s == 0:
             self._close_window()
             return
@@ -233,7 +230,7 @@ class QueueWorker:
         self._forget_window()
         batch = self._packer.take()
         if batch:
-            self._ready.append(batch)
+            self._ready.add([batch])
             self._changed.set()
 
     def _forget_window(self) -> None:
@@ -244,8 +241,6 @@ class QueueWorker:
     # Invoking
 
     def _spawn_invocation(self, batch: list[QueueMessage]) -> None:
-        if self._settings.fifo:
-            self._running_groups.add(batch[0].group_id)
         self._beginning += 1
         task = asyncio.get_running_loop().create_task(self._handle(batch))
         self._invocations.add(task)
@@ -253,7 +248,7 @@ class QueueWorker:
 
     def _handled(self, task: "asyncio.Task[None]", batch: list[QueueMessage]) -> None:
         self._invocations.discard(task)
-        self._running_groups.discard(batch[0].group_id)
+        self._ready.ended(batch)
         self._changed.set()
         log_failure(task)
 
@@ -264,7 +259,7 @@ class QueueWorker:
             self._failed(batch, problem(error))
             return
         if answer is None:
-            self._stop_group(batch)
+            self._ready.stop_groups(batch)
             return
         self.counters.invoked += 1
         payload, function_error = answer
@@ -280,18 +275,12 @@ class QueueWorker:
         await self._delete(done)
         if left:
             self.counters.retried += 1
-            self._stop_group(batch)
+            self._ready.stop_groups(left)
         self._report(OK)
-
-    def _stop_group(self, batch: list[QueueMessage]) -> None:
-        """What was received with a failed batch of its group comes again with it, behind it."""
-        if self._settings.fifo:
-            group_id = batch[0].group_id
-            self._ready = deque(each for each in self._ready if each[0].group_id != group_id)
 
     def _failed(self, batch: list[QueueMessage], result: str) -> None:
         """The whole batch is left to the visibility timeout."""
-        self._stop_group(batch)
+        self._ready.stop_groups(batch)
         self.counters.retried += 1
         self._scaling.failed()
         self._report(result)

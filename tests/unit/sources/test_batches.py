@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambent.sources.batch import Packer, choose_trace, make_event
+from lambent.sources.batch import Packer, choose_trace, join_batches, make_event
 from lambent.sources.failures import reported_failures, split_failed
 from lambent.sources.scaling import GROWTH_PER_S, MAX, START, Scaling
 
@@ -39,6 +39,36 @@ def test_batches_lose_nothing_and_stay_within_limits(
     for batch in batches:
         assert 1 <= len(batch) <= max_records
         assert len(batch) == 1 or len(make_event(batch)) <= max_bytes
+
+
+@given(st.lists(st.lists(st.integers(1, 4), min_size=1)), st.integers(4, 10), st.integers(1, 4))
+def test_joined_batches_are_few_enough(lots: list[list[int]], max_records: int, most: int) -> None:
+    """Batches are joined whole, within the limit, only where they must be; n lots that fit become at most n."""
+    lots = [lot for lot in lots if sum(lot) <= max_records]
+    names = iter(range(10_000))
+    batches = [
+        [Record(b"1", group_id=group, message_id=str(number)) for number in range(size)]
+        for group, size in ((str(next(names)), size) for lot in lots for size in lot)
+    ]
+    joined = join_batches(batches, most, max_records)
+    if len(batches) <= most:
+        assert joined == batches
+    else:
+        assert len(joined) <= len(lots)
+    assert all(1 <= len(batch) <= max_records for batch in joined)
+    for batch in batches:
+        (home,) = (each for each in joined if batch[0] in each)
+        start = home.index(batch[0])
+        assert home[start : start + len(batch)] == batch
+    assert sum(map(len, joined)) == sum(map(len, batches))
+
+
+def test_joined_batches_stay_within_the_size_of_an_event() -> None:
+    """What would be too large together stays apart."""
+    big, small = Record(b"1" * 40), Record(b"2" * 10)
+    joined = join_batches([[big], [big], [small]], 1, 10, 80)
+    assert joined == [[big, small], [big]]
+    assert all(len(make_event(batch)) <= 80 for batch in joined)
 
 
 def test_an_event_is_json() -> None:

@@ -201,6 +201,50 @@ async def test_a_fifo_group_runs_one_batch_after_the_other() -> None:
 
 
 @on_loop
+async def test_fifo_groups_share_batches_where_there_is_no_room_for_one_each() -> None:
+    """More groups than may run at once: a batch has several, and none is begun that there is no room for."""
+    bodies = [f"{group}{number}" for number in (1, 2) for group in "abcde"]
+    for settings, room, most in (({}, 1, 1), ({"ScalingConfig": {"MaximumConcurrency": 2}}, 9, 2)):
+        bench = await made("q.fifo", *bodies)
+        bench.functions.room_left = room
+        bench.start(BatchSize=4, **settings)
+        done = 0
+        while done < len(bodies):
+            await until(lambda bench=bench: bool(bench.functions.waiting))  # type: ignore[misc]
+            await turns(20)
+            assert bench.functions.running <= most
+            assert (await bench.left())[1] <= most * 4
+            for future in bench.functions.waiting:
+                future.set_result(b"null")
+            bench.functions.waiting.clear()
+            done = sum(map(len, bench.functions.bodies))
+        await until(lambda bench=bench: not bench.functions.running)  # type: ignore[misc]
+        await bench.stop()
+        assert await bench.left() == (0, 0)
+        seen = [body for batch in bench.functions.bodies for body in batch]
+        assert sorted(seen) == sorted(bodies)
+        assert all(seen.index(f"{group}1") < seen.index(f"{group}2") for group in "abcde")
+
+
+@on_loop
+async def test_groups_in_one_batch_fail_apart() -> None:
+    """Of groups that share a batch only what was reported, and what is behind it in its group, comes again."""
+
+    def fails_a1(records: list[dict[str, Any]]) -> InvocationResult:
+        failed = [r["messageId"] for r in records if r["body"] == "a1"]
+        listed = [{"itemIdentifier": each} for each in failed]
+        return InvocationResult(json.dumps({"batchItemFailures": listed}).encode(), "$LATEST")
+
+    bench = await made("q.fifo", "a1", "b1", "a2", "b2", answers=fails_a1)
+    bench.functions.room_left = 1
+    bench.start(**REPORTING)
+    await until(lambda: bench.results.said == [OK])
+    await bench.stop()
+    assert bench.functions.bodies == [["a1", "a2", "b1", "b2"]]
+    assert await bench.left() == (0, 2)
+
+
+@on_loop
 async def test_a_failed_fifo_batch_stops_its_group() -> None:
     """Behind a failed message nothing of its group runs or is deleted until it has come again."""
 
