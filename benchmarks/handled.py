@@ -113,6 +113,9 @@ class Account:
             if numbers[-1] > self.max_receives or numbers != sorted(numbers):
                 yield f"{name}: receives {numbers} of {self.max_receives}"
             yield from self._left_out(attempts, dead=name in dead)
+            good_ns = [attempt.at_ns for attempt in attempts if attempt.outcome == OK]
+            if name in dead and good_ns and not self._kills(good_ns[-1], 1 << 63):
+                yield f"{name} was handled, and is a dead letter"
         for name, ids in copies.items():
             if len(ids) > 1:
                 yield f"{name} was stored {len(ids)} times"

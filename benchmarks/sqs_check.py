@@ -2,11 +2,12 @@
 
     .venv/bin/python -m benchmarks.sqs_check [MESSAGES] [--kills 2]
 
-Three queues drive functions: a standard one (80% of the messages, batches of ten), FIFO in batches of one and
-of ten. 1% of the messages is poison; of the invocations 2% fail: they raise, end the process, or time out. What an
-invocation did it sends to a queue of its own, and waits for the answer before it answers itself, so nothing that
-was answered is missing there. ``kill -9`` falls at random moments. Exits 1 when a promise of
-``benchmarks/handled.py`` is broken, or something is stuck.
+Four queues drive functions: a standard one (75% of the messages, batches of ten), FIFO in batches of one and
+of ten, and of ten with more groups than the function may run at once. 1% of the messages is poison; of the
+invocations 2% fail: they raise, end the process, or time out. What an invocation did it sends to a queue of its
+own, and waits for the answer before it answers itself, so nothing that was answered is missing there.
+``kill -9`` falls at random moments. Exits 1 when a promise of ``benchmarks/handled.py`` is broken, or something
+is stuck.
 """
 
 import argparse
@@ -106,6 +107,8 @@ class Source:
     name: str
     share: float
     batch_size: int
+    reserved: int = 20
+    """Executions of the function; mappings have at most ten."""
 
     @property
     def fifo(self) -> bool:
@@ -123,7 +126,12 @@ class Source:
         return f"{self.name}-dead.fifo" if self.fifo else f"{self.name}-dead"
 
 
-SOURCES = (Source("standard", 0.8, 10), Source("fifo-1", 0.1, 1), Source("fifo-10", 0.1, 10))
+SOURCES = (
+    Source("standard", 0.75, 10),
+    Source("fifo-1", 0.1, 1),
+    Source("fifo-10", 0.1, 10),
+    Source("fifo-narrow", 0.05, 10, reserved=2),
+)
 
 
 class Check:
@@ -191,6 +199,9 @@ class Check:
                 Code={"ZipFile": archive.getvalue()}, Timeout=TIMEOUT_S, MemorySize=256,
             )  # fmt: skip
             functions.get_waiter("function_active_v2").wait(FunctionName=each.name)
+            functions.put_function_concurrency(
+                FunctionName=each.name, ReservedConcurrentExecutions=each.reserved
+            )
             functions.create_event_source_mapping(
                 FunctionName=each.name, EventSourceArn=ACCOUNT.format("sqs") + each.queue,
                 BatchSize=each.batch_size, FunctionResponseTypes=["ReportBatchItemFailures"],

@@ -59,6 +59,14 @@ def test_dead_letters_are_counted() -> None:
     assert untried.faults() == ["q: a-0 is a dead letter without an attempt"]
 
 
+def test_what_was_handled_is_no_dead_letter() -> None:
+    """A dead letter that was handled is a fault, but where a kill took its deletion."""
+    for kills_ns, faults in (([], ["q: a-0 was handled, and is a dead letter"]), ([4 * 10**9], [])):
+        made = account(("a-0", 1, "x"), ("a-0", 2, "x"), ("a-0", 3, OK), kills_ns=kills_ns)
+        made.dead = ["a-0"]
+        assert made.faults() == faults
+
+
 def test_order_is_that_of_first_successes() -> None:
     """Overtaking is a fault, of what is still tried too; coming again after a success is none."""
     assert len(account(("a-1", 1, OK), ("a-0", 1, OK)).faults()) == 1
