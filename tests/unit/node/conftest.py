@@ -22,18 +22,26 @@ class Life:
     """One environment from its making to its end. Is its watcher and its log."""
 
     def __init__(
-        self, script: Script, *, has_endpoint: bool = False, phase: Phase = "init", **spec: Any
+        self,
+        script: Script,
+        *,
+        has_endpoint: bool = False,
+        phase: Phase = "init",
+        extensions: tuple[str, ...] = (),
+        **spec: Any,
     ) -> None:
         self.descriptors = open_descriptors()
         self.told: list[str] = []
         self.lines: list[bytes] = []
         self.spec = make_spec(**spec)
-        self.sandbox = FakeSandbox(Launch(self.spec, {}), script, has_endpoint=has_endpoint)
+        self.sandbox = FakeSandbox(
+            Launch(self.spec, {}, extensions), script, has_endpoint=has_endpoint
+        )
         self.edge = HttpServer(lambda e: e.respond(200, (), b"edge"), 100)
         self.closed: list[str] = []
         self.environment = Environment(
             self.spec, self.sandbox, open_log(self.spec, self, "stream"), self, time.monotonic(),
-            lambda: self.closed.append("revoked"), phase=phase,
+            lambda: self.closed.append("revoked"), phase=phase, extensions=extensions,
         )  # fmt: skip
 
     async def open(self) -> "Life":

@@ -1,7 +1,8 @@
 """What waits to be delivered to one subscriber, bounded. No I/O, no clock.
 
 Contract: at most one batch waits and one is on its way, each of at most ``max_items`` records and ``max_bytes``;
-what comes beyond is dropped, counted, and the next batch begins with the count.
+what comes beyond is dropped, counted, and the next batch begins with the count. An event larger than ``max_bytes``
+goes alone.
 """
 
 from collections.abc import Callable
