@@ -16,36 +16,25 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Protocol
 
-from lambent.http1.bounds import MAX_HEAD_BYTES, Bounds
 from lambent.http1.exchange import Exchange
 from lambent.http1.server import HttpServer
 from lambent.model.invocation import EnvironmentSpec, Invocation, InvocationResult
-from lambent.node import outcomes
+from lambent.node import endings, outcomes
 from lambent.node.capture import Capture
+from lambent.node.doors import Doors
+from lambent.node.endings import Describe, describe_exit, describe_timeout
 from lambent.node.environment_extensions import EnvironmentExtensions
 from lambent.node.environment_log import Ending, EnvironmentLog, Phase, error_only
 from lambent.node.extensions_api.shutdown import Reason
 from lambent.node.lifecycle import Event, InvalidStateTransitionError, State, move
-from lambent.node.outcomes import MAX_RESPONSE_BYTES, Failure
+from lambent.node.outcomes import Failure
 from lambent.node.responses import LAST_WORDS_S, Responses, error_payload
 from lambent.node.runtime_api import endpoints
 from lambent.node.sandbox.contract import ExitStatus, Sandbox
 from lambent.node.telemetry_api.log import TelemetryLog
-from lambent.observe import report
 
 INIT_DEADLINE_S = 10.0
 """AWS: the Init phase is limited to 10 seconds. Source: "Lambda execution environment lifecycle"."""
-_MIB = 1024 * 1024
-_API_HEAD_BYTES = _MIB + MAX_HEAD_BYTES
-"""The runtime client sends an exception's X-Ray cause, up to 1 MiB, in a header."""
-_API_HELD_BYTES = 2 * MAX_RESPONSE_BYTES
-_API_CONNECTIONS = 128
-_API_REQUEST_S = 1_000.0
-"""POLICY: past every timeout (900 s), which bounds a response that is long in coming."""
-_INSIDE_HELD_BYTES = 72 * _MIB
-"""POLICY: the largest request, a function's code, once at a time."""
-_INSIDE_CONNECTIONS = 1024
-"""AWS: as many file descriptors as a function may have. Source: "Lambda quotas"."""
 
 
 class Watcher(Protocol):
@@ -93,11 +82,10 @@ class Environment:
         self._started_s = 0.0
         self._waiting: Exchange | None = None
         self._responses = Responses(self)
+        self.on_response = self._responses.on_response
+        self.on_error = self._responses.on_error
         self._failure: Failure | None = None
-        self._init_failure: Callable[[str], Failure] | None = None
-        self._edge: HttpServer | None = None
-        self._inside: asyncio.Server | None = None
-        self._gone = False
+        self._init_failure: Describe | None = None
         self._runtime_is_gone = False
         loop = asyncio.get_running_loop()
         self._loop = loop
@@ -108,12 +96,7 @@ class Environment:
         self._extensions: EnvironmentExtensions | None = None
         if extensions:
             self._extensions = EnvironmentExtensions(spec, sandbox, log, self, extensions)
-        self._api = HttpServer(
-            self._serve,
-            MAX_RESPONSE_BYTES,
-            discard_oversize=True,
-            streams=self._responses.takes_pieces,
-        )
+        self._doors = Doors(sandbox, self._serve, self._responses.takes_pieces)
         limit_s = INIT_DEADLINE_S
         if self._is_retry:
             limit_s = spec.timeout_s - (time.monotonic() - born_s)
@@ -124,19 +107,7 @@ class Environment:
 
     async def open(self, edge: HttpServer) -> None:
         """Serves the Runtime API, and the platform's endpoint inside, from now on."""
-        self._edge = edge
-        api = Bounds(
-            max_head_bytes=_API_HEAD_BYTES,
-            max_held_bytes=_API_HELD_BYTES,
-            max_connections=_API_CONNECTIONS,
-            request_deadline_s=_API_REQUEST_S,
-        )
-        await self._api.listen(self._sandbox.runtime_api, bounds=api)
-        if self._sandbox.endpoint is not None:
-            bounds = Bounds(max_held_bytes=_INSIDE_HELD_BYTES, max_connections=_INSIDE_CONNECTIONS)
-            self._inside = await edge.listen(self._sandbox.endpoint, bounds=bounds)
-        if self._gone:
-            self._close()
+        await self._doors.open(edge)
 
     # The invocation
 
@@ -180,19 +151,11 @@ class Environment:
             self._unreported = ending
 
     def _report(self, failure: Failure | None = None) -> None:
-        """The extensions are done with an invocation too, or never will be. AWS: Duration has their time."""
+        """The extensions are done with an invocation too, or never will be."""
         ending, self._unreported = self._unreported, None
-        if ending is None:
-            return
-        self._capture.drain()
-        ending = ending._replace(
-            duration_ms=(time.monotonic() - self._started_s) * 1000,
-            max_memory_mib=-(-self._sandbox.memory_peak_bytes() // _MIB),
-        )
-        if failure is not None:
-            error_type = error_only(failure)
-            ending = ending._replace(status=failure.status, error_type=error_type, failure=failure)
-        self._log.reported(time.time_ns() // 1_000_000, ending)
+        if ending is not None:
+            self._capture.drain()
+            endings.report_ending(self._log, self._sandbox, ending, self._started_s, failure)
 
     # The Runtime API, called by lambent.node.runtime_api.endpoints
 
@@ -249,14 +212,6 @@ class Environment:
 
     # What lambent.node.responses does with it
 
-    def on_response(self, exchange: Exchange) -> None:
-        """The function's result."""
-        self._responses.on_response(exchange)
-
-    def on_error(self, exchange: Exchange, error_type: str) -> None:
-        """The function raised, or its result could not be written as JSON."""
-        self._responses.on_error(exchange, error_type)
-
     @property
     def invocation(self) -> Invocation | None:
         """The event it works on."""
@@ -286,7 +241,7 @@ class Environment:
         ending = Ending(
             invocation.request_id,
             duration_ms=duration_ms,
-            max_memory_mib=-(-self._sandbox.memory_peak_bytes() // _MIB),
+            max_memory_mib=endings.max_memory_mib(self._sandbox),
             init_ms=init_ms,
             status=status,
             error_type=error_type,
@@ -345,7 +300,7 @@ class Environment:
             if self._waiting is not None and self._waiting.gone:
                 self._on_hang_up()
 
-    def on_extension_failed(self, describe: Callable[[str], Failure]) -> None:
+    def on_extension_failed(self, describe: Describe) -> None:
         """AWS: an environment with an extension that failed is of no use any more."""
         self._fail(describe)
         self._leave("failure")
@@ -373,14 +328,14 @@ class Environment:
         """The timeout of the invocation, or of the initialisation."""
         now_ms = time.time_ns() // 1_000_000
         reason: Reason = "failure" if self.state is State.FAILED else "timeout"
-        describe = partial(self._timed_out, now_ms)
+        describe = describe_timeout(self.spec.timeout_s, now_ms)
         if not self._is_initialised and self._phase == "init":
             describe = partial(outcomes.init_timed_out, deadline_s=INIT_DEADLINE_S)
         if self.state is not State.FAILED:
             self._fail(describe)
         self.stop(reason)
 
-    def _fail(self, describe: Callable[[str], Failure]) -> None:
+    def _fail(self, describe: Describe) -> None:
         """Whoever waits for this environment hears why it ends: an invocation, its REPORT, or the Init phase."""
         if self._invocation is not None:
             self._capture.drain()
@@ -390,11 +345,6 @@ class Environment:
             self._report(describe(self._unreported.request_id))
         elif not self._is_initialised and self._init_failure is None:
             self._init_failure = describe
-
-    def _timed_out(self, now_ms: int, request_id: str) -> Failure:
-        timeout_s = float(self.spec.timeout_s)
-        message = report.timed_out_message(request_id, timeout_s, now_ms)
-        return outcomes.timed_out(message, report.timed_out(request_id, timeout_s, now_ms).decode())
 
     def _on_exit(self, exited: "asyncio.Future[ExitStatus]") -> None:
         """The sandbox is gone, because the runtime process is or because it was killed."""
@@ -408,7 +358,6 @@ class Environment:
             self._log_init_failure(self._init_failure(""))
         self._capture.close()
         self.state = State.STOPPED
-        self._gone = True
         self._on_close()
         self._close()
         self._watcher.on_gone(self)
@@ -419,23 +368,13 @@ class Environment:
         init_ms = (time.monotonic() - self._born_s) * 1000
         self._log.init_failed(time.time_ns() // 1_000_000, init_ms, failure, self._phase)
 
-    def _describe_exit(self, how: ExitStatus) -> Callable[[str], Failure]:
-        if how.not_started:
-            return partial(outcomes.not_started, reason=how.not_started)
-        return partial(
-            outcomes.exited,
-            how=how.describe(),
-            clean=not how.signal and not how.code,
-            out_of_memory=self._sandbox.oom_killed(),
-        )
+    def _describe_exit(self, how: ExitStatus) -> Describe:
+        return describe_exit(how, out_of_memory=self._sandbox.oom_killed())
 
     def _close(self) -> None:
         if self._extensions is not None:
             self._extensions.close()
-        self._api.close()
-        if self._inside is not None and self._edge is not None:
-            self._edge.stop_listening(self._inside)
-            self._inside = None
+        self._doors.close()
 
     def stop(self, reason: Reason = "spindown") -> None:
         """Ends it, after the Shutdown phase where there is one; ``on_gone`` follows when all is given back."""
@@ -465,25 +404,9 @@ class Environment:
 
     def refuse_invocation(self, invocation: Invocation) -> InvocationResult:
         """Answers an invocation whose environment failed to initialise, with its log lines."""
-        describe = self._init_failure or partial(
-            outcomes.exited, how="exit status 1", clean=False, out_of_memory=False
+        return endings.refuse_invocation(
+            self._log, self._sandbox, self.spec, invocation, self._init_failure, self._born_s
         )
-        failure = describe(invocation.request_id)
-        now_ms = time.time_ns() // 1_000_000
-        self._log.start(now_ms, invocation.request_id)
-        ending = Ending(
-            invocation.request_id,
-            duration_ms=(time.monotonic() - self._born_s) * 1000,
-            max_memory_mib=-(-self._sandbox.memory_peak_bytes() // _MIB),
-            init_ms=None,
-            status=failure.status,
-            error_type=error_only(failure),
-            function_error="Unhandled",
-            produced_bytes=0,
-            failure=failure,
-        )
-        self._log.end(now_ms, ending)
-        return InvocationResult(failure.payload(), self.spec.version, "Unhandled", self._log.tail())
 
 
 __all__ = ["Environment", "InvalidStateTransitionError", "Watcher"]

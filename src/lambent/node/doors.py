@@ -1,0 +1,57 @@
+"""The doors of an environment: its Runtime API, and the platform's endpoint inside, served from outside."""
+
+import asyncio
+
+from lambent.http1.bounds import MAX_HEAD_BYTES, Bounds
+from lambent.http1.protocol import Handler
+from lambent.http1.reader import Streams
+from lambent.http1.server import HttpServer
+from lambent.node.outcomes import MAX_RESPONSE_BYTES
+from lambent.node.sandbox.contract import Sandbox
+
+_MIB = 1024 * 1024
+_API_HEAD_BYTES = _MIB + MAX_HEAD_BYTES
+"""The runtime client sends an exception's X-Ray cause, up to 1 MiB, in a header."""
+_API_HELD_BYTES = 2 * MAX_RESPONSE_BYTES
+_API_CONNECTIONS = 128
+_API_REQUEST_S = 1_000.0
+"""POLICY: past every timeout (900 s), which bounds a response that is long in coming."""
+_INSIDE_HELD_BYTES = 72 * _MIB
+"""POLICY: the largest request, a function's code, once at a time."""
+_INSIDE_CONNECTIONS = 1024
+"""AWS: as many file descriptors as a function may have. Source: "Lambda quotas"."""
+
+
+class Doors:
+    """``serve`` answers the Runtime API; ``streams`` says which of its requests come in pieces."""
+
+    def __init__(self, sandbox: Sandbox, serve: Handler, streams: Streams) -> None:
+        self._sandbox = sandbox
+        self._api = HttpServer(serve, MAX_RESPONSE_BYTES, discard_oversize=True, streams=streams)
+        self._edge: HttpServer | None = None
+        self._inside: asyncio.Server | None = None
+        self._is_closed = False
+
+    async def open(self, edge: HttpServer) -> None:
+        """Serves both from now on, unless closed meanwhile. ``edge`` serves the platform's endpoint."""
+        self._edge = edge
+        api = Bounds(
+            max_head_bytes=_API_HEAD_BYTES,
+            max_held_bytes=_API_HELD_BYTES,
+            max_connections=_API_CONNECTIONS,
+            request_deadline_s=_API_REQUEST_S,
+        )
+        await self._api.listen(self._sandbox.runtime_api, bounds=api)
+        if self._sandbox.endpoint is not None:
+            bounds = Bounds(max_held_bytes=_INSIDE_HELD_BYTES, max_connections=_INSIDE_CONNECTIONS)
+            self._inside = await edge.listen(self._sandbox.endpoint, bounds=bounds)
+        if self._is_closed:
+            self.close()
+
+    def close(self) -> None:
+        """Serves neither any more."""
+        self._is_closed = True
+        self._api.close()
+        if self._inside is not None and self._edge is not None:
+            self._edge.stop_listening(self._inside)
+            self._inside = None
