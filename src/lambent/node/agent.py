@@ -16,6 +16,7 @@ from lambent.node.environ import build_environ
 from lambent.node.environment import Environment, Watcher
 from lambent.node.environment_log import EnvironmentLog, LogSink, Phase, open_log
 from lambent.node.extensions_api.launch import find_extensions
+from lambent.node.extensions_api.registry import MAX_EXTENSIONS
 from lambent.node.nodejs.runtimes import find_nodes
 from lambent.node.runtimes import RUNTIME_NAMES, Interpreter, choose_interpreter, runtime_label
 from lambent.node.sandbox.contract import Backend, Launch
@@ -70,7 +71,8 @@ class Node:
         now_ms = time.time_ns() // 1_000_000
         extensions = await self._extensions(spec)
         credentials = self._credentials.mint(spec, log.stream[-32:])
-        launch = Launch(spec, build_environ(spec, log.stream, credentials), extensions)
+        environ = build_environ(spec, log.stream, credentials)
+        launch = Launch(spec, environ, extensions[:MAX_EXTENSIONS])
         try:
             sandbox = await self._backend.start(launch)
         except BaseException:
@@ -104,7 +106,8 @@ class Node:
         found = self._found_extensions.get(spec.opt_dir)
         if found is None:
             loop = asyncio.get_running_loop()
-            found = await loop.run_in_executor(None, find_extensions, spec.opt_dir)
+            names = await loop.run_in_executor(None, find_extensions, spec.opt_dir)
+            found = names[: MAX_EXTENSIONS + 1]  # one too many is enough to refuse
             if len(self._found_extensions) >= _REMEMBERED:
                 self._found_extensions.clear()
             self._found_extensions[spec.opt_dir] = found

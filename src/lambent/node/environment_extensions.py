@@ -108,7 +108,8 @@ class EnvironmentExtensions:
     def _register(self, exchange: Exchange, log: EnvironmentLog) -> None:
         register(self._registry, self._spec, exchange)
         self._begin_telling(log)
-        if not self._runtime_is_started and not self._registry.awaits_registration:
+        is_due = not self._registry.awaits_registration and self._shutdown is None
+        if is_due and not self._runtime_is_started:
             # AWS: the runtime is started when every external extension has registered.
             self._runtime_is_started = True
             self._sandbox.start_runtime()

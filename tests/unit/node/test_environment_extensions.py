@@ -168,6 +168,23 @@ async def test_ends_during_init(live: Live, quick: None, how: ExitStatus, error_
 
 
 @on_loop
+async def test_who_registers_at_the_end_starts_nothing(live: Live) -> None:
+    """In the Shutdown phase the runtime is not started any more."""
+    life = await live(echo, extensions=("a", "e")).open()
+    other, extension = Extension(life.sandbox, "a"), Extension(life.sandbox)
+    await other.register("SHUTDOWN")
+    life.environment.stop()
+    assert (await other.next())["shutdownReason"] == "spindown"
+    await extension.register("SHUTDOWN")
+    assert "start_runtime" not in life.sandbox.calls
+    assert "terminate" not in life.sandbox.calls
+    for one in (other, extension):
+        await one.close()
+        life.sandbox.end_process(one.name, ExitStatus())
+    await life.gone()
+
+
+@on_loop
 async def test_the_runtime_goes_first(live: Live, quick: None) -> None:
     """A runtime that exits: the caller hears as ever, the extension SHUTDOWN with ``failure``."""
 
