@@ -3,7 +3,7 @@
     .venv/bin/python -m benchmarks.sqs_check [MESSAGES] [--kills 2]
 
 Four queues drive functions: a standard one (75% of the messages, batches of ten), FIFO in batches of one and
-of ten, and of ten with more groups than the function may run at once. 1% of the messages is poison; of the
+of ten, and of ten with more groups than a slow function may run at once. 1% of the messages is poison; of the
 invocations 2% fail: they raise, end the process, or time out. What an invocation did it sends to a queue of its
 own, and waits for the answer before it answers itself, so nothing that was answered is missing there.
 ``kill -9`` falls at random moments. Exits 1 when a promise of ``benchmarks/handled.py`` is broken, or something
@@ -69,6 +69,8 @@ def handler(event, context):
     fifo = records[0]["eventSourceARN"].endswith(".fifo")
     breaks = random.random() < 0.02
     rows, failures, stopped = [], [], False
+    if context.function_name == "fifo-narrow":
+        time.sleep(2)  # so that what waits for it could wait too long
     for record in records:
         outcome = "ok"
         if breaks:
@@ -94,8 +96,6 @@ def handler(event, context):
 VISIBILITY_S = 10
 TIMEOUT_S = 5
 MAX_RECEIVES = 4
-GROUP_OF = 20
-"""Messages of a FIFO group."""
 PATIENCE_S = 180.0
 """Without any progress for so long something is stuck."""
 
@@ -109,6 +109,10 @@ class Source:
     batch_size: int
     reserved: int = 20
     """Executions of the function; mappings have at most ten."""
+    most: int = 1_000_000_000
+    """Messages, whatever the share is."""
+    group_of: int = 20
+    """Messages of a FIFO group."""
 
     @property
     def fifo(self) -> bool:
@@ -130,7 +134,7 @@ SOURCES = (
     Source("standard", 0.75, 10),
     Source("fifo-1", 0.1, 1),
     Source("fifo-10", 0.1, 10),
-    Source("fifo-narrow", 0.05, 10, reserved=2),
+    Source("fifo-narrow", 0.05, 10, reserved=2, most=300, group_of=5),
 )
 
 
@@ -142,7 +146,9 @@ class Check:
         self._accounts = {
             each.name: Account(each.queue, MAX_RECEIVES, ordered=each.fifo) for each in SOURCES
         }
-        self._counts = {each.name: int(messages * each.share) // 10 * 10 for each in SOURCES}
+        self._counts = {
+            each.name: min(int(messages * each.share), each.most) // 10 * 10 for each in SOURCES
+        }
         self._kills = kills
         self._total = sum(self._counts.values())
         self._up = threading.Event()
@@ -324,7 +330,7 @@ def _entries(source: Source, number: int) -> list[dict[str, str]]:
     found = []
     for place in range(10):
         if source.fifo:
-            name = f"g{number // GROUP_OF * 10 + place}-{number % GROUP_OF}"
+            name = f"g{number // source.group_of * 10 + place}-{number % source.group_of}"
         else:
             name = f"s-{number * 10 + place}"
         if random.random() < 0.01:
