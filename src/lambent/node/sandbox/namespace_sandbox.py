@@ -205,6 +205,7 @@ class NamespaceSandbox:
         self.kill()
         os.close(self._pidfd)
         self._pidfd = -1
+        self._read_control()  # nobody is left to say more
         self._cgroup.close()
         self._remove_cgroup(_REMOVE_TRIES)
         self._ended = _exit_status(info)

@@ -8,7 +8,6 @@ of its namespace reads it, and the kernel kills the rest.
 import asyncio
 import json
 import os
-import socket
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -21,6 +20,7 @@ from lambent.node.linux.cgroups import Cgroup, CgroupLayout, prepare_layout
 from lambent.node.nodejs.runtimes import find_nodes
 from lambent.node.runtimes import Interpreter, choose_interpreter, is_provided
 from lambent.node.sandbox import ways
+from lambent.node.sandbox.birth import bear
 from lambent.node.sandbox.contract import Launch, NetworkError, SandboxError
 from lambent.node.sandbox.managed import ManagedRuntime, hidden_node_root, managed_runtime
 from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
@@ -224,7 +224,12 @@ class NamespaceBackend:
             "extensions": extensions,
             "rest": rest,
         }
-        await self._launch(sandbox, zygote, request, cgroup, slot)
+        try:
+            await bear(sandbox, zygote, request, cgroup)
+        except BaseException:
+            if not sandbox.pid:
+                self._abandon(cgroup, slot)
+            raise
         return sandbox
 
     def _way(self, slot: int) -> Mapping[str, Any]:
@@ -263,56 +268,6 @@ class NamespaceBackend:
 
     def _inside(self, path: Path) -> str:
         return f"{HIDDEN}/code/{path.relative_to(self._code_root)}"
-
-    async def _launch(
-        self,
-        sandbox: NamespaceSandbox,
-        zygote: ZygoteClient,
-        request: Mapping[str, Any],
-        cgroup: Cgroup,
-        slot: int,
-    ) -> None:
-        """Forks and waits for the child's sockets. On failure everything is taken back."""
-        control, control_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        stdout, stdout_child = os.pipe2(os.O_CLOEXEC)
-        telemetry, telemetry_child = os.pipe2(os.O_CLOEXEC)
-        lifeline_child, lifeline = os.pipe2(os.O_CLOEXEC)
-        control.setblocking(False)
-        os.set_blocking(stdout, False)
-        os.set_blocking(telemetry, False)
-        cgroup_fds = [cgroup.v2_fd] if cgroup.v2_fd >= 0 else []
-        fds = [control_child.fileno(), stdout_child, telemetry_child, lifeline_child]
-        outputs, extension_fds = [stdout, telemetry], []
-        if request["extensions"]:
-            sandbox.extension_fd, extension_child = os.pipe2(os.O_CLOEXEC)
-            os.set_blocking(sandbox.extension_fd, False)
-            outputs.append(sandbox.extension_fd)
-            extension_fds.append(extension_child)
-        birth_fds = [*fds, *cgroup_fds, *cgroup.v1_task_fds, *extension_fds]
-        try:
-            pid = await zygote.start(request, birth_fds)
-        except BaseException:
-            control.close()
-            for fd in (*outputs, lifeline):
-                os.close(fd)
-            self._abandon(cgroup, slot)
-            raise
-        finally:
-            control_child.close()
-            for fd in (*fds[1:], *extension_fds):
-                os.close(fd)
-            cgroup.close_birth_fds()
-        sandbox.adopt(pid, lifeline)
-        sandbox.stdout_fd, sandbox.telemetry_fd = stdout, telemetry
-        try:
-            sandbox.runtime_api, sandbox.endpoint = await _receive_sockets(control)
-            sandbox.listen_to(control)
-        except BaseException:
-            control.close()
-            sandbox.kill()
-            for fd in outputs:
-                os.close(fd)
-            raise
 
     def _abandon(self, cgroup: Cgroup, slot: int) -> None:
         """A zygote that was killed may have forked before: its child is ours, though we never heard of it."""
@@ -388,28 +343,3 @@ class NamespaceBackend:
             },
             "notices": notices,
         }
-
-
-async def _receive_sockets(control: socket.socket) -> tuple[socket.socket, socket.socket]:
-    """The child's two listening sockets; raises SandboxError with its words when it failed."""
-    loop = asyncio.get_running_loop()
-    readable = loop.create_future()
-
-    def on_readable() -> None:
-        loop.remove_reader(control)
-        if not readable.done():
-            readable.set_result(None)
-
-    loop.add_reader(control, on_readable)
-    try:
-        async with asyncio.timeout(_SETUP_DEADLINE_S):
-            await readable
-    except TimeoutError as error:
-        raise SandboxError("the environment did not set itself up in time") from error
-    finally:
-        loop.remove_reader(control)
-    data, fds, _, _ = socket.recv_fds(control, 4096, 2)
-    if len(fds) != 2:
-        raise SandboxError(data.decode(errors="replace") or "the environment died while it started")
-    runtime_api, endpoint = (socket.socket(fileno=fd) for fd in fds)
-    return runtime_api, endpoint

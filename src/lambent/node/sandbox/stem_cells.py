@@ -10,7 +10,6 @@ Contract:
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 from lambent.node.runtimes import Interpreter
 from lambent.node.sandbox.contract import SandboxError
@@ -85,7 +84,11 @@ class StemCells:
                 shelf.remove(cell)
                 cell.discard()
             while len(shelf) < self._count and self._timer is None:
-                with suppress(SandboxError):  # what stands in the way is told to who asks for one
-                    shelf.append(await self._make(interpreter))
-                    continue
-                return
+                try:
+                    cell = await self._make(interpreter)
+                except SandboxError:  # what stands in the way is told to who asks for one
+                    return
+                if self._shelves.get(interpreter.version) is not shelf:
+                    cell.discard()  # of a zygote that was replaced meanwhile
+                    return
+                shelf.append(cell)

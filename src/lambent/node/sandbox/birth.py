@@ -1,0 +1,91 @@
+"""The birth of an environment: the descriptors it and the node talk by, the fork, and its sockets."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+from lambent.node.linux.cgroups import Cgroup
+from lambent.node.sandbox.contract import SandboxError
+from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
+from lambent.node.sandbox.zygote_client import ZygoteClient
+
+_SETUP_DEADLINE_S = 10.0
+
+
+async def bear(
+    sandbox: NamespaceSandbox, zygote: ZygoteClient, request: Mapping[str, Any], cgroup: Cgroup
+) -> None:
+    """Forks, and waits for the child's sockets.
+
+    Raises SandboxError. A sandbox that has a ``pid`` then is ended, and gives everything back by itself; one that
+    has none may have a child in its cgroup all the same, which nobody heard of.
+    """
+    control, control_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    control.setblocking(False)
+    lifeline_child, lifeline = os.pipe2(os.O_CLOEXEC)
+    outputs, children = _open_outputs(sandbox, bool(request["extensions"]))
+    cgroup_fds = [cgroup.v2_fd] if cgroup.v2_fd >= 0 else []
+    fds = [control_child.fileno(), children[0], children[1], lifeline_child]
+    try:
+        pid = await zygote.start(request, [*fds, *cgroup_fds, *cgroup.v1_task_fds, *children[2:]])
+    except BaseException:
+        control.close()
+        for fd in (*outputs, lifeline):
+            os.close(fd)
+        raise
+    finally:
+        control_child.close()
+        for fd in (lifeline_child, *children):
+            os.close(fd)
+        cgroup.close_birth_fds()
+    sandbox.adopt(pid, lifeline)
+    try:
+        sandbox.runtime_api, sandbox.endpoint = await _receive_sockets(control)
+        sandbox.listen_to(control)
+    except BaseException:
+        control.close()
+        sandbox.kill()
+        for fd in outputs:
+            os.close(fd)
+        raise
+
+
+def _open_outputs(sandbox: NamespaceSandbox, extensions: bool) -> tuple[list[int], list[int]]:
+    """Pipes for stdout, telemetry and – where there are any – extensions: our ends, and the child's."""
+    ours, children = [], []
+    for _ in range(3 if extensions else 2):
+        reader, writer = os.pipe2(os.O_CLOEXEC)
+        os.set_blocking(reader, False)
+        ours.append(reader)
+        children.append(writer)
+    sandbox.stdout_fd, sandbox.telemetry_fd = ours[:2]
+    if extensions:
+        sandbox.extension_fd = ours[2]
+    return ours, children
+
+
+async def _receive_sockets(control: socket.socket) -> tuple[socket.socket, socket.socket]:
+    """The child's two listening sockets; raises SandboxError with its words when it failed."""
+    loop = asyncio.get_running_loop()
+    readable = loop.create_future()
+
+    def on_readable() -> None:
+        loop.remove_reader(control)
+        if not readable.done():
+            readable.set_result(None)
+
+    loop.add_reader(control, on_readable)
+    try:
+        async with asyncio.timeout(_SETUP_DEADLINE_S):
+            await readable
+    except TimeoutError as error:
+        raise SandboxError("the environment did not set itself up in time") from error
+    finally:
+        loop.remove_reader(control)
+    data, fds, _, _ = socket.recv_fds(control, 4096, 2)
+    if len(fds) != 2:
+        raise SandboxError(data.decode(errors="replace") or "the environment died while it started")
+    runtime_api, endpoint = (socket.socket(fileno=fd) for fd in fds)
+    return runtime_api, endpoint
