@@ -80,9 +80,7 @@ def init_report(
     ).encode()
 
 
-def extension(
-    name: str, state: str, events: Sequence[str], error_type: str | None = None
-) -> bytes:
+def extension(name: str, state: str, events: Sequence[str], error_type: str | None = None) -> bytes:
     """``EXTENSION``: what became of an extension when Init was over. Source: recorded log streams."""
     error = "" if error_type is None else f"\tError Type: {error_type}"
     return (

@@ -18,9 +18,7 @@ from lambent.testing.loop import on_loop
     ],
 )
 @on_loop
-async def test_the_certificate_is_a_file(
-    place: Any, method: str, path: str, status: int
-) -> None:
+async def test_the_certificate_is_a_file(place: Any, method: str, path: str, status: int) -> None:
     """It is read at its path, whatever the query; another path or method has none."""
 
     async def read(asked: str) -> bytes | None:
