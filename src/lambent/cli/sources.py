@@ -64,15 +64,23 @@ def resume(uuid: UuidArgument, endpoint: EndpointOption = DEFAULT_ENDPOINT) -> N
 
 def row(mapping: Mapping[str, Any], fares: Mapping[str, Any]) -> tuple[str, ...]:
     """One mapping's cells, as in ``COLUMNS``; what is not known is ``-``."""
-    numbers = (fares.get(name) for name in ("lag", "in_flight", "invoked", "retried", "given_up"))
+    numbers = (fares.get(name) for name in ("in_flight", "invoked", "retried", "given_up"))
     return (
         str(mapping["UUID"]),
         str(mapping.get("EventSourceArn", "-")).split(":", 5)[-1],
         str(mapping["FunctionArn"]).partition(":function:")[2],
         str(mapping["State"]),
+        _lag(fares),
         *("-" if number is None else str(number) for number in numbers),
         str(fares.get("last_result") or mapping.get("LastProcessingResult") or "-"),
     )
+
+
+def _lag(fares: Mapping[str, Any]) -> str:
+    """Messages that wait in a queue, or how far behind a stream's newest record its slowest shard is."""
+    if fares.get("lag_ms") is not None:
+        return f"{fares['lag_ms'] / 1000:.1f} s"
+    return "-" if fares.get("lag") is None else str(fares["lag"])
 
 
 def _set_enabled(uuid: str, endpoint: str, *, enabled: bool) -> None:

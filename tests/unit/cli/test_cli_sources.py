@@ -64,3 +64,10 @@ def test_an_unknown_mapping_is_a_failure_in_words(lambent: Run) -> None:
     done = lambent("sources", "pause", UUID.replace("f", "a"))
     assert done.exit_code == 1
     assert "The resource you requested does not exist." in done.stderr
+
+
+def test_a_streams_lag_is_a_time(lambent: Run, platform: Any) -> None:
+    """A stream tells how far behind its slowest shard is, not how many records wait."""
+    platform.sources = [{"uuid": UUID, "lag": None, "lag_ms": 1234}]
+    cells = lambent("sources").stdout.splitlines()[1].split("\t")
+    assert cells[list(COLUMNS).index("LAG")] == "1.2 s"
