@@ -8,10 +8,23 @@ from typing import Any, Final
 from lambent.testing.lambda_account import FUNCTION
 from lambent.testing.lambda_api import NOW, LambdaApi, Reply, filled
 
-API: Final = "members as the API reference has them, best known: not compared with a recording"
+API: Final = "best known: members as the API reference has them, not compared with a recording"
 RECORDED: Final = (
-    "the text in the operation's code, of LocalStack's recordings where it says so, else best known"
+    "best known: the text in the operation's code, with the source it says; no recording was found"
 )
+_SNAPSHOTS: Final = "localstack/localstack, tests/aws/services/lambda_"
+
+
+def recorded(test: str, file: str = "test_lambda_api") -> str:
+    """The source of a case that was compared with an answer of AWS, recorded for ``test`` of LocalStack's."""
+    return f"recorded from AWS: {_SNAPSHOTS}/{file}.snapshot.json, {test}"
+
+
+def seen(where: str) -> str:
+    """The source of a text that users of AWS quote: an issue, or a client's code that looks for it."""
+    return f"quoted by users of AWS: {where}"
+
+
 MODEL: Final = "the constraint of botocore's lambda model; the words around it best known"
 REPORTED: Final = "best known: not compared with a recording"
 TIME: Final = f"{NOW:%Y-%m-%dT%H:%M:%S}.000+0000"
@@ -54,7 +67,7 @@ class Case:
     """What AWS answers to ``parameters``: ``output`` whole, or ``error`` as code and message.
 
     ``source`` names where that is known from. ``before`` are calls that come first. A case without
-    output and error is answered by an empty output.
+    output and error is answered by an empty output. ``typeless``: the error has no ``Type``.
     """
 
     operation: str
@@ -65,6 +78,7 @@ class Case:
     error: tuple[str, str | Like] | None = None
     status: int = 200
     before: tuple[tuple[str, Mapping[str, Any]], ...] = ()
+    typeless: bool = False
 
     def __str__(self) -> str:
         return f"{self.operation}-{self.shows}".replace(" ", "_")
@@ -72,6 +86,10 @@ class Case:
     def after(self, *before: tuple[str, Mapping[str, Any]]) -> "Case":
         """The same case with calls that come first."""
         return replace(self, before=before)
+
+    def without_type(self) -> "Case":
+        """The same case for an error that AWS leaves without its ``Type``."""
+        return replace(self, typeless=True)
 
     def check(self, api: LambdaApi) -> None:
         """Raises AssertionError unless ``api`` answers exactly so."""
@@ -89,6 +107,8 @@ class Case:
             expected = (self.status, code, filled(message, ids))
             error = reply.parsed.get("Error", {})
             found = (reply.status, error.get("Code"), error.get("Message"))
+            if self.typeless and "Type" in reply.parsed:
+                found = (*found, reply.parsed["Type"])
         if found != expected:
             raise AssertionError(f"{self}\n  AWS:  {expected}\n  here: {found}")
 
