@@ -186,8 +186,11 @@ def _check_routing(cx: sqlite3.Connection, function: FunctionName, alias: Alias)
             "routing configuration."
         )
     if first == LATEST:
-        raise invalid_parameter(
-            "$LATEST is not supported for an alias pointing to more than 1 version"
+        # AWS: without a Type. Source: recorded by LocalStack's tests
+        # (TestLambdaAlias::test_notfound_and_invalid_routingconfigs).
+        raise ClientFault(
+            "InvalidParameterValueException",
+            "$LATEST is not supported for an alias pointing to more than 1 version",
         )
     if not second.isdigit():
         raise ClientFault(

@@ -162,9 +162,12 @@ def _map_check(shape: Shape, table: ShapeTable[Check]) -> Check:
     member = shape.value
     nested = member.type_name in ("structure", "list", "map")
     wanted = () if nested else constraints(member)
+    # AWS: that it must not be null is told besides, but not of environment variables. Source: recorded
+    # from Lambda by LocalStack's tests (TestLambdaAlias::test_notfound_and_invalid_routingconfigs).
+    last = () if shape.metadata.get("sensitive") else (NOT_NULL,)
 
     def report(value: Any, path: str, what: str, broken: tuple[Constraint, ...]) -> str:
-        texts = ", ".join(text for _, text in broken)
+        texts = ", ".join(dict.fromkeys((*(text for _, text in broken), *last)))
         return (
             f"{shown(value)} at '{path}' failed to satisfy constraint: "
             f"{what} must satisfy constraint: [{texts}]"
