@@ -14,6 +14,7 @@ from lambent.testing.parity import (
     RECORDED,
     TIME,
     Case,
+    recorded,
     refused,
 )
 
@@ -30,12 +31,18 @@ SHOWN = {
     "LastModified": TIME,
 }
 CASES = [
-    Case("PutFunctionConcurrency", "a reservation", {**F, **RESERVED}, API, RESERVED),
+    Case(
+        "PutFunctionConcurrency",
+        "a reservation",
+        {**F, **RESERVED},
+        recorded("TestLambdaReservedConcurrency::test_function_concurrency"),
+        RESERVED,
+    ),
     refused(
         "PutFunctionConcurrency",
         "more than there is to give",
         {**F, "ReservedConcurrentExecutions": 901},
-        RECORDED,
+        recorded("TestLambdaReservedConcurrency::test_function_concurrency_limits"),
         INVALID,
         f"Specified ReservedConcurrentExecutions for function decreases account's {LEFT}",
     ),
@@ -52,20 +59,35 @@ CASES = [
         "PutFunctionConcurrency",
         "no such function",
         {"FunctionName": "nothing", **RESERVED},
-        RECORDED,
+        recorded("TestLambdaReservedConcurrency::test_function_concurrency_exceptions"),
         MISSING,
         f"{NOWHERE}:$LATEST",
     ),
     Case(
-        "GetFunctionConcurrency", "what is reserved", F, API, {"ReservedConcurrentExecutions": 10}
+        "GetFunctionConcurrency",
+        "what is reserved",
+        F,
+        recorded("TestLambdaReservedConcurrency::test_function_concurrency"),
+        {"ReservedConcurrentExecutions": 10},
     ),
-    Case("GetFunctionConcurrency", "nothing reserved", {"FunctionName": "bare"}, RECORDED),
-    Case("DeleteFunctionConcurrency", "what is there", F, API, status=204),
+    Case(
+        "GetFunctionConcurrency",
+        "nothing reserved",
+        {"FunctionName": "bare"},
+        recorded("TestLambdaReservedConcurrency::test_function_concurrency"),
+    ),
+    Case(
+        "DeleteFunctionConcurrency",
+        "what is there",
+        F,
+        recorded("TestLambdaReservedConcurrency::test_function_concurrency"),
+        status=204,
+    ),
     Case(
         "PutProvisionedConcurrencyConfig",
         "a version",
         {**F, **PROVISIONED},
-        API,
+        recorded("TestLambdaProvisionedConcurrency::test_lambda_provisioned_lifecycle"),
         SHOWN | {"RequestedProvisionedConcurrentExecutions": 2},
         status=202,
     ),
@@ -73,7 +95,7 @@ CASES = [
         "PutProvisionedConcurrencyConfig",
         "the latest version",
         {**F, **PROVISIONED, "Qualifier": "$LATEST"},
-        RECORDED,
+        recorded("TestLambdaProvisionedConcurrency::test_provisioned_concurrency_exceptions"),
         INVALID,
         "Provisioned Concurrency Configs cannot be applied to unpublished function versions.",
     ),
@@ -90,9 +112,29 @@ CASES = [
         "PutProvisionedConcurrencyConfig",
         "a version that an alias provisions",
         {**F, **PROVISIONED, "Qualifier": "2"},
-        RECORDED,
+        recorded("TestLambdaProvisionedConcurrency::test_lambda_provisioned_lifecycle"),
         CONFLICT,
         "Version is pointed by a Provisioned Concurrency alias",
+    ),
+    *(
+        refused(
+            "PutProvisionedConcurrencyConfig",
+            shows,
+            {"FunctionName": "bare", "Qualifier": "1", "ProvisionedConcurrentExecutions": wanted},
+            recorded("TestLambdaProvisionedConcurrency::test_provisioned_concurrency_limits"),
+            INVALID,
+            f"Specified ConcurrentExecutions for function {text}",
+        )
+        .after(("PublishVersion", {"FunctionName": "bare"}))
+        .without_type()
+        for shows, wanted, text in (
+            (
+                "more than the account has",
+                991,
+                "is greater than account's unreserved concurrency [990].",
+            ),
+            ("more than others may spare", 891, f"decreases account's {LEFT}"),
+        )
     ),
     Case(
         "GetProvisionedConcurrencyConfig", "what is there", {**F, "Qualifier": "warm"}, API, SHOWN
@@ -101,7 +143,7 @@ CASES = [
         "GetProvisionedConcurrencyConfig",
         "where there is none",
         {**F, "Qualifier": "1"},
-        RECORDED,
+        recorded("TestLambdaProvisionedConcurrency::test_provisioned_concurrency_exceptions"),
         "ProvisionedConcurrencyConfigNotFoundException",
         "No Provisioned Concurrency Config found for this function",
     ),
@@ -124,7 +166,7 @@ CASES = [
         "DeleteProvisionedConcurrencyConfig",
         "what is there",
         {**F, "Qualifier": "warm"},
-        API,
+        recorded("TestLambdaProvisionedConcurrency::test_lambda_provisioned_lifecycle"),
         status=204,
     ),
     *(
@@ -132,7 +174,7 @@ CASES = [
             operation,
             "the latest version",
             {**F, "Qualifier": "$LATEST"},
-            RECORDED,
+            recorded("TestLambdaProvisionedConcurrency::test_provisioned_concurrency_exceptions"),
             INVALID,
             NOT_PUBLISHED,
         )
@@ -143,7 +185,7 @@ CASES = [
             operation,
             "no such version",
             {**F, **more, "Qualifier": "9"},
-            RECORDED,
+            recorded("TestLambdaProvisionedConcurrency::test_provisioned_concurrency_exceptions"),
             MISSING,
             f"Function not found: {FUNCTION}f:9",
         )
@@ -155,13 +197,23 @@ CASES = [
     ),
     *(
         refused(
-            operation, "of a version", {"FunctionName": "f:1"}, RECORDED, INVALID, FUNCTIONS_ONLY
+            operation,
+            "of a version",
+            {"FunctionName": "f:1"},
+            recorded("TestLambdaReservedConcurrency::test_function_concurrency_exceptions"),
+            INVALID,
+            FUNCTIONS_ONLY,
         )
         for operation in ("GetFunctionConcurrency", "DeleteFunctionConcurrency")
     ),
     *(
         refused(
-            operation, "no such function", {"FunctionName": "nothing"}, RECORDED, MISSING, NOWHERE
+            operation,
+            "no such function",
+            {"FunctionName": "nothing"},
+            recorded("TestLambdaFunction::test_ops_on_nonexisting_fn"),
+            MISSING,
+            NOWHERE,
         )
         for operation in (
             "GetFunctionConcurrency",
@@ -173,7 +225,7 @@ CASES = [
         "GetAccountSettings",
         "limits and use",
         {},
-        API,
+        recorded("TestLambdaAccountSettings::test_account_settings"),
         {
             "AccountLimit": {
                 "TotalCodeSize": 80530636800,

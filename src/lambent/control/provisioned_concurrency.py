@@ -179,13 +179,24 @@ def _check_room(
         return  # nothing is taken from anyone
     taken = concurrency.total_reserved(cx, *place)
     taken += configs.total_provisioned_unreserved(cx, *place)
-    left = plane.max_concurrency - taken + (present.executions if present else 0) - wanted
+    unreserved = plane.max_concurrency - taken + (present.executions if present else 0)
     least = min(limits.UNRESERVED_CONCURRENCY.value, plane.max_concurrency)
-    if left < least:
-        raise invalid_parameter(
+    if wanted > unreserved:
+        raise _no_room(
+            "Specified ConcurrentExecutions for function is greater than account's unreserved "
+            f"concurrency [{unreserved}]."
+        )
+    if unreserved - wanted < least:
+        raise _no_room(
             "Specified ConcurrentExecutions for function decreases account's "
             f"UnreservedConcurrentExecution below its minimum value of [{least}]."
         )
+
+
+def _no_room(message: str) -> ClientFault:
+    """AWS: these two have no Type. Source: recorded by LocalStack's tests
+    (TestLambdaProvisionedConcurrency::test_provisioned_concurrency_limits)."""
+    return ClientFault("InvalidParameterValueException", message)
 
 
 def _shown(
