@@ -69,11 +69,13 @@ def get_policy(plane: ControlPlane, call: Call) -> Result:
     """``GetPolicy``: the policy as JSON text."""
     function = function_of(call)
     cx = plane.database.connection
-    holder = _holder(cx, function)
+    latest_of(cx, function)
     statements = policies.list_statements(cx, function.arn)
     if not statements:
+        # AWS: so it says of a version that is not there, too.
         raise not_found("The resource you requested does not exist.")
-    return Result({"Policy": policy_text(statements), "RevisionId": holder.revision_id})
+    revision_id = _holder(cx, function).revision_id
+    return Result({"Policy": policy_text(statements), "RevisionId": revision_id})
 
 
 def _holder(cx: sqlite3.Connection, function: FunctionName) -> FunctionVersion | Alias:
@@ -83,6 +85,8 @@ def _holder(cx: sqlite3.Connection, function: FunctionName) -> FunctionVersion |
     if qualifier is None:
         return latest
     if not is_version(qualifier):
+        if "$" in qualifier:  # AWS: no alias has one in its name, so it is not called an alias
+            raise function_not_found(function.arn)
         alias = aliases.get_alias(cx, function, qualifier)
         if alias is None:
             raise alias_not_found(function, qualifier)
