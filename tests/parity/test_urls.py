@@ -12,9 +12,9 @@ from lambent.testing.parity import (
     INVALID,
     MISMATCH,
     MISSING,
-    RECORDED,
     Case,
     Like,
+    recorded,
     refused,
 )
 
@@ -43,7 +43,7 @@ def url(name: str, **more: Any) -> dict[str, Any]:
         "CreationTime": STAMP,
         "InvokeMode": "BUFFERED",
     }
-    return shown | more
+    return {member: value for member, value in (shown | more).items() if value is not None}
 
 
 CASES = [
@@ -65,15 +65,15 @@ CASES = [
         "CreateFunctionUrlConfig",
         "with the least",
         {"FunctionName": "bare", "AuthType": "NONE"},
-        RECORDED,
-        url("bare"),
+        recorded("TestLambdaUrl::test_url_config_lifecycle"),
+        url("bare", InvokeMode=None),
         status=201,
     ),
     refused(
         "CreateFunctionUrlConfig",
         "a second one",
         {**F, "AuthType": "NONE"},
-        RECORDED,
+        recorded("TestLambdaUrl::test_url_config_lifecycle"),
         CONFLICT,
         f"Failed to create function url config for [functionArn = {FUNCTION}f]. Error message:  "
         "FunctionUrlConfig exists for this Lambda function",
@@ -82,11 +82,17 @@ CASES = [
         "CreateFunctionUrlConfig",
         "no such function",
         {"FunctionName": "nothing", "AuthType": "NONE"},
-        RECORDED,
+        recorded("TestLambdaUrl::test_url_config_exceptions"),
         MISSING,
         "Function does not exist",
     ),
-    Case("GetFunctionUrlConfig", "what is there", F, API, url("f", LastModifiedTime=STAMP)),
+    Case(
+        "GetFunctionUrlConfig",
+        "what is there",
+        F,
+        recorded("TestLambdaUrl::test_url_config_lifecycle"),
+        url("f", LastModifiedTime=STAMP),
+    ),
     Case(
         "UpdateFunctionUrlConfig",
         "every setting",
@@ -95,10 +101,17 @@ CASES = [
         url("f", AuthType="AWS_IAM", LastModifiedTime=STAMP, **CORS),
     ),
     Case(
+        "UpdateFunctionUrlConfig",
+        "its authorisation alone",
+        {**F, "AuthType": "AWS_IAM"},
+        recorded("TestLambdaUrl::test_url_config_lifecycle"),
+        url("f", AuthType="AWS_IAM", InvokeMode=None, LastModifiedTime=STAMP),
+    ),
+    Case(
         "ListFunctionUrlConfigs",
         "every one",
         {**F, "MaxItems": 50, "Marker": ""},
-        API,
+        recorded("TestLambdaUrl::test_url_config_list_paging"),
         {"FunctionUrlConfigs": [url("f", LastModifiedTime=STAMP)]},
     ),
     refused(
@@ -113,14 +126,25 @@ CASES = [
         "ListFunctionUrlConfigs",
         "no such function",
         {"FunctionName": "nothing"},
-        RECORDED,
+        recorded("TestLambdaUrl::test_url_config_list_paging"),
         MISSING,
         "Function does not exist",
     ),
-    Case("DeleteFunctionUrlConfig", "what is there", F, API, status=204),
+    Case(
+        "DeleteFunctionUrlConfig",
+        "what is there",
+        F,
+        recorded("TestLambdaUrl::test_url_config_lifecycle"),
+        status=204,
+    ),
     *(
         refused(
-            operation, "where there is none", {**F, "Qualifier": "live"}, RECORDED, MISSING, GONE
+            operation,
+            "where there is none",
+            {**F, "Qualifier": "live"},
+            recorded("TestLambdaUrl::test_url_config_exceptions"),
+            MISSING,
+            GONE,
         )
         for operation in (
             "GetFunctionUrlConfig",
@@ -133,7 +157,7 @@ CASES = [
             operation,
             "two qualifiers",
             {"FunctionName": "f:live", "Qualifier": "warm", **more},
-            RECORDED,
+            recorded("TestLambdaUrl::test_url_config_exceptions"),
             INVALID,
             MISMATCH,
         )

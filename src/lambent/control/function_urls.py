@@ -52,7 +52,7 @@ def create_function_url_config(plane: ControlPlane, call: Call) -> Result:
                 "Error message:  FunctionUrlConfig exists for this Lambda function"
             )
         function_urls.put_url(cx, url)
-    shown = _shown(url, call.caller)
+    shown = _written(url, call)
     del shown["LastModifiedTime"]  # AWS: the one answer without it
     return Result(shown, status=201)
 
@@ -97,7 +97,7 @@ def update_function_url_config(plane: ControlPlane, call: Call) -> Result:
         if parameters.get("Cors") is not None:
             url = replace(url, cors=_cors(parameters["Cors"]))
         function_urls.put_url(cx, url)
-    return Result(_shown(url, call.caller))
+    return Result(_written(url, call))
 
 
 def delete_function_url_config(plane: ControlPlane, call: Call) -> Result:
@@ -163,6 +163,17 @@ def _shown_cors(cors: Cors) -> dict[str, Any]:
         for member, value in found.items()
         if value is not None
     }
+
+
+def _written(url: FunctionUrl, call: Call) -> dict[str, Any]:
+    """What a creation or an update answers. AWS: ``InvokeMode`` only where the request gives it.
+
+    Source: recorded by LocalStack's tests (TestLambdaUrl::test_url_config_lifecycle).
+    """
+    shown = _shown(url, call.caller)
+    if call.parameters.get("InvokeMode") is None:
+        del shown["InvokeMode"]
+    return shown
 
 
 def _shown(url: FunctionUrl, caller: Caller) -> dict[str, Any]:

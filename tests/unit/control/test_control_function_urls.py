@@ -59,15 +59,15 @@ def test_a_url_from_creation_to_deletion(client: Any, clock: Any) -> None:
         "FunctionArn": ARN,
         "AuthType": "NONE",
         "CreationTime": "2026-01-31T12:00:00.000000Z",
-        "InvokeMode": "BUFFERED",
     }
-    shown = made | {"LastModifiedTime": made["CreationTime"]}
+    mode = {"InvokeMode": "BUFFERED"}
+    shown = made | mode | {"LastModifiedTime": made["CreationTime"]}
     assert client(GET, FunctionName=ARN) == shown
     clock.advance(seconds=1)
     changed = client(UPDATE, FunctionName="f", Cors=ALL_CORS, AuthType="AWS_IAM")
     later = {"LastModifiedTime": "2026-01-31T12:00:01.000000Z"}
-    assert changed == shown | later | {"Cors": ALL_CORS, "AuthType": "AWS_IAM"}
-    assert client(GET, FunctionName="f") == changed
+    assert changed | mode == shown | later | {"Cors": ALL_CORS, "AuthType": "AWS_IAM"}
+    assert client(GET, FunctionName="f") == changed | mode
     assert client(UPDATE, FunctionName="f", InvokeMode="BUFFERED")["Cors"] == ALL_CORS
     assert "Cors" not in client(UPDATE, FunctionName="f", Cors={})
     assert client.result(DELETE, FunctionName="f").status == 204
@@ -143,10 +143,11 @@ def test_versions_have_none(client: Any, operation: str, qualifier: str) -> None
 
 
 def test_the_invoke_mode_is_kept(client: Any) -> None:
-    """RESPONSE_STREAM is stored, shown, and changed only by who names a mode."""
+    """RESPONSE_STREAM is stored, shown, and changed only by who names a mode; who names none is not told it."""
     made = client(CREATE, FunctionName="f", AuthType="NONE", InvokeMode="RESPONSE_STREAM")
     assert made["InvokeMode"] == "RESPONSE_STREAM"
-    assert client(UPDATE, FunctionName="f", AuthType="AWS_IAM")["InvokeMode"] == "RESPONSE_STREAM"
+    assert "InvokeMode" not in client(UPDATE, FunctionName="f", AuthType="AWS_IAM")
+    assert client(GET, FunctionName="f")["InvokeMode"] == "RESPONSE_STREAM"
     assert client(UPDATE, FunctionName="f", InvokeMode="BUFFERED")["InvokeMode"] == "BUFFERED"
     assert client(GET, FunctionName="f")["InvokeMode"] == "BUFFERED"
 
