@@ -13,11 +13,12 @@ from lambent.testing.parity import (
     MISSING,
     NOWHERE,
     RECORDED,
-    REPORTED,
     UUID,
     Case,
     Like,
+    recorded,
     refused,
+    seen,
 )
 
 NO_MAPPING = {"UUID": "00000000-0000-4000-8000-000000000000"}
@@ -76,7 +77,7 @@ CASES = [
         "CreateEventSourceMapping",
         "with the least",
         {"EventSourceArn": QUEUE, "FunctionName": "bare"},
-        RECORDED,
+        recorded("TestLambdaEventSourceMappings::test_function_name_variations"),
         mapping(FunctionArn=f"{FUNCTION}bare", State="Creating"),
         status=202,
     ),
@@ -93,7 +94,7 @@ CASES = [
         "CreateEventSourceMapping",
         "no such function",
         {"EventSourceArn": QUEUE, "FunctionName": "nothing"},
-        RECORDED,
+        recorded("TestLambdaEventSourceMappings::test_event_source_mapping_exceptions"),
         INVALID,
         "Function does not exist",
     ),
@@ -101,7 +102,7 @@ CASES = [
         "CreateEventSourceMapping",
         "no source",
         {"FunctionName": "f"},
-        RECORDED,
+        recorded("TestLambdaEventSourceMappings::test_event_source_mapping_exceptions"),
         INVALID,
         "Unrecognized event source.",
     ),
@@ -109,7 +110,10 @@ CASES = [
         "CreateEventSourceMapping",
         "a starting position of a queue",
         {"EventSourceArn": OTHER_QUEUE, "FunctionName": "f", "StartingPosition": "LATEST"},
-        RECORDED,
+        recorded(
+            "test_create_starting_position_validation_exceptions[sqs]",
+            "event_source_mapping/test_api",
+        ),
         INVALID,
         "StartingPosition is not valid for SQS event sources.",
     ),
@@ -182,7 +186,14 @@ CASES = [
         status=202,
     ),
     *(
-        refused(operation, "no such one", NO_MAPPING, RECORDED, MISSING, GONE)
+        refused(
+            operation,
+            "no such one",
+            NO_MAPPING,
+            recorded("TestLambdaEventSourceMappings::test_event_source_mapping_exceptions"),
+            MISSING,
+            GONE,
+        )
         for operation in (
             "GetEventSourceMapping",
             "UpdateEventSourceMapping",
@@ -194,7 +205,7 @@ CASES = [
             operation,
             "one that is being deleted",
             {"UUID": "<mapping>"},
-            REPORTED,
+            seen("several clients of AWS look for this text"),
             "ResourceInUseException",
             f"Cannot {verb} the event source mapping because it is in use.",
         ).after(("DeleteEventSourceMapping", {"UUID": "<mapping>"}))

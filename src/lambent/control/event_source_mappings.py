@@ -152,7 +152,8 @@ def _moved(present: EventSourceMapping, parameters: Mapping[str, Any]) -> EventS
 
 
 def _function(cx: sqlite3.Connection, call: Call) -> tuple[FunctionName, FunctionVersion]:
-    """The function a mapping is for. Best known: LocalStack's text."""
+    """The function a mapping is for. Source of the text: recorded by LocalStack's tests
+    (TestLambdaEventSourceMappings::test_event_source_mapping_exceptions)."""
     function = function_of(call)
     try:
         version, _ = version_of(cx, function)
@@ -225,7 +226,7 @@ def _mapping(cx: sqlite3.Connection, call: Call) -> EventSourceMapping:
 
 
 def _gone() -> ClientFault:
-    """Best known: LocalStack's text."""
+    """Source: as for :func:`_function`."""
     return not_found("The resource you requested does not exist.")
 
 

@@ -231,7 +231,21 @@ def test_a_timestamp_comes_back_as_it_was_given(client: Any) -> None:
             f"Unsupported starting position for arn type: {TABLE}",
         ),
         (LATEST | {"StartingPosition": "AT_TIMESTAMP"}, INVALID, "StartingPositionTimestamp"),
-        (LATEST | {"StartingPositionTimestamp": datetime.now(UTC)}, INVALID, "only valid with"),
+        (
+            LATEST | {"StartingPositionTimestamp": datetime.now(UTC)},
+            INVALID,
+            "Timestamp only valid with StartingPosition AT_TIMESTAMP",
+        ),
+        (
+            LATEST
+            | {
+                "StartingPosition": "AT_TIMESTAMP",
+                "StartingPositionTimestamp": datetime(1960, 1, 1, tzinfo=UTC),
+            },
+            INVALID,
+            "Received Exception while reading from provided stream. class java.lang.Long can not be "
+            "converted to a Timestamp",
+        ),
         (
             LATEST | {"ScalingConfig": {"MaximumConcurrency": 2}},
             INVALID,
