@@ -6,7 +6,16 @@ import pytest
 
 from lambent.testing.lambda_account import FUNCTION, QUEUE
 from lambent.testing.lambda_api import NOW, LambdaApi
-from lambent.testing.parity import API, INVALID, MISMATCH, MISSING, MODEL, RECORDED, Case, refused
+from lambent.testing.parity import (
+    INVALID,
+    MISMATCH,
+    MISSING,
+    MODEL,
+    RECORDED,
+    Case,
+    recorded,
+    refused,
+)
 
 F = {"FunctionName": "f"}
 FUNCTION_GONE = "The function doesn't exist."
@@ -35,45 +44,51 @@ CASES = [
         "PutFunctionEventInvokeConfig",
         "every setting, of an alias",
         {**F, "Qualifier": "live", **SETTINGS},
-        API,
+        recorded("TestLambdaEventInvokeConfig::test_lambda_eventinvokeconfig_exceptions"),
         config("live", **SETTINGS),
     ),
     Case(
         "PutFunctionEventInvokeConfig",
         "in place of what was",
         {**F, "MaximumEventAgeInSeconds": 90},
-        API,
+        recorded("TestLambdaEventInvokeConfig::test_lambda_eventinvokeconfig_exceptions"),
         config("$LATEST", MaximumEventAgeInSeconds=90),
     ),
     Case(
         "UpdateFunctionEventInvokeConfig",
         "what is given",
         {**F, "Qualifier": "$LATEST", "MaximumEventAgeInSeconds": 90, **DESTINATIONS},
-        API,
+        recorded("TestLambdaEventInvokeConfig::test_lambda_eventinvokeconfig_exceptions"),
         config("$LATEST", MaximumRetryAttempts=1, MaximumEventAgeInSeconds=90, **DESTINATIONS),
     ),
     Case(
         "UpdateFunctionEventInvokeConfig",
         "retries alone",
         {**F, "MaximumRetryAttempts": 2},
-        API,
+        recorded("TestLambdaEventInvokeConfig::test_lambda_eventinvokeconfig_exceptions"),
         config("$LATEST", MaximumRetryAttempts=2),
     ),
     Case(
         "GetFunctionEventInvokeConfig",
         "what is there",
         {**F, "Qualifier": "$LATEST"},
-        API,
+        recorded("TestLambdaEventInvokeConfig::test_lambda_eventinvokeconfig_exceptions"),
         config("$LATEST", MaximumRetryAttempts=1),
     ),
     Case(
         "ListFunctionEventInvokeConfigs",
         "every one",
         {**F, "MaxItems": 50, "Marker": ""},
-        API,
+        recorded("TestLambdaEventInvokeConfig::test_lambda_eventinvokeconfig_exceptions"),
         {"FunctionEventInvokeConfigs": [config("$LATEST", MaximumRetryAttempts=1)]},
     ),
-    Case("DeleteFunctionEventInvokeConfig", "what is there", F, API, status=204),
+    Case(
+        "DeleteFunctionEventInvokeConfig",
+        "what is there",
+        F,
+        recorded("TestLambdaEventInvokeConfig::test_lambda_eventinvokeconfig_exceptions"),
+        status=204,
+    ),
     refused(
         "ListFunctionEventInvokeConfigs",
         "a marker that is none",
@@ -95,7 +110,7 @@ CASES = [
             operation,
             "no setting",
             F,
-            RECORDED,
+            recorded("TestLambdaEventInvokeConfig::test_lambda_eventinvokeconfig_exceptions"),
             INVALID,
             "You must specify at least one of error handling or destination setting.",
         )
@@ -106,7 +121,7 @@ CASES = [
             operation,
             "no such function",
             {"FunctionName": "nothing", "MaximumRetryAttempts": 1},
-            RECORDED,
+            recorded("TestLambdaEventInvokeConfig::test_lambda_eventinvokeconfig_exceptions"),
             MISSING,
             FUNCTION_GONE,
         )
@@ -117,7 +132,7 @@ CASES = [
             operation,
             "where there is none",
             {"FunctionName": "bare", **more},
-            RECORDED,
+            recorded("TestLambdaEventInvokeConfig::test_lambda_eventinvokeconfig_exceptions"),
             MISSING,
             NOT_CONFIGURED,
         )
@@ -132,7 +147,7 @@ CASES = [
             operation,
             "two qualifiers",
             {"FunctionName": "f:1", "Qualifier": "2"},
-            RECORDED,
+            recorded("TestLambdaEventInvokeConfig::test_lambda_eventinvokeconfig_exceptions"),
             INVALID,
             MISMATCH,
         )

@@ -4,14 +4,28 @@ import pytest
 
 from lambent.testing.lambda_account import FUNCTION
 from lambent.testing.lambda_api import LambdaApi
-from lambent.testing.parity import API, INVALID, MISSING, NOWHERE, RECORDED, REPORTED, Case, refused
+from lambent.testing.parity import (
+    API,
+    INVALID,
+    MISSING,
+    NOWHERE,
+    Case,
+    recorded,
+    refused,
+)
 
 F = {"Resource": f"{FUNCTION}f"}
 QUALIFIED = (
     "Tags on function aliases and versions are not supported. Please specify a function ARN."
 )
 CASES = [
-    Case("TagResource", "of a function", {**F, "Tags": {"a": "b"}}, API, status=204),
+    Case(
+        "TagResource",
+        "of a function",
+        {**F, "Tags": {"a": "b"}},
+        recorded("TestLambdaTag::test_tag_lifecycle"),
+        status=204,
+    ),
     Case(
         "TagResource",
         "of a code signing configuration",
@@ -23,7 +37,7 @@ CASES = [
         "TagResource",
         "with nothing",
         {**F, "Tags": {}},
-        RECORDED,
+        recorded("TestLambdaTags::test_tag_exceptions"),
         INVALID,
         "An error occurred and the request cannot be processed.",
     ),
@@ -31,19 +45,37 @@ CASES = [
         "TagResource",
         "more than fifty",
         {**F, "Tags": {f"k{number}": "v" for number in range(50)}},
-        REPORTED,
+        recorded("TestLambdaTags::test_tag_limits"),
         INVALID,
         "Number of tags exceeds resource tag limit.",
     ),
-    Case("ListTags", "of a function", F, API, {"Tags": {"team": "blue"}}),
-    Case("ListTags", "none", {"Resource": f"{FUNCTION}bare"}, RECORDED, {"Tags": {}}),
-    Case("UntagResource", "of a function", {**F, "TagKeys": ["team", "no"]}, API, status=204),
+    Case(
+        "ListTags",
+        "of a function",
+        F,
+        recorded("TestLambdaTag::test_tag_lifecycle"),
+        {"Tags": {"team": "blue"}},
+    ),
+    Case(
+        "ListTags",
+        "none",
+        {"Resource": f"{FUNCTION}bare"},
+        recorded("TestLambdaTag::test_tag_lifecycle"),
+        {"Tags": {}},
+    ),
+    Case(
+        "UntagResource",
+        "of a function",
+        {**F, "TagKeys": ["team", "no"]},
+        recorded("TestLambdaTag::test_tag_lifecycle"),
+        status=204,
+    ),
     *(
         refused(
             operation,
             "of an alias",
             {"Resource": f"{FUNCTION}f:live", **more},
-            RECORDED,
+            recorded("TestLambdaTags::test_tag_versions"),
             INVALID,
             QUALIFIED,
         )
@@ -54,7 +86,7 @@ CASES = [
             operation,
             "no such function",
             {"Resource": f"{FUNCTION}nothing", **more},
-            RECORDED,
+            recorded("TestLambdaTag::test_tag_nonexisting_resource"),
             MISSING,
             NOWHERE,
         )
