@@ -31,7 +31,9 @@ from lambent.testing.parity import (
     TIME,
     UUID,
     Case,
+    recorded,
     refused,
+    seen,
 )
 
 LOCATION = "http://127.0.0.1:4566/_lambent/code/58f1b5b481f595c71fc5ff482f0c0055784020b7ab1d43f751ea9df7d4be1b67"
@@ -125,7 +127,7 @@ CASES = [
         "CreateFunction",
         "with the least",
         NEW,
-        API,
+        recorded("TestLambdaFunction::test_lambda_code_location_zipfile"),
         configuration("new", **CREATING),
         status=201,
     ),
@@ -144,10 +146,130 @@ CASES = [
             "Publish": True,
         },
         API,
-        configuration(
-            "new", Version="1", FunctionArn=f"{FUNCTION}new:1", **SHOWN_SETTINGS, **CREATING
-        ),
+        configuration("new", Version="1", **SHOWN_SETTINGS, **CREATING),
         status=201,
+    ),
+    Case(
+        "CreateFunction",
+        "and publish it",
+        {**NEW, "Publish": True},
+        recorded("TestLambdaFunction::test_list_functions"),
+        configuration("new", Version="1", **CREATING),
+        status=201,
+    ),
+    refused(
+        "CreateFunction",
+        "with a layer twice",
+        {**NEW, "Layers": [f"{LAYER}:1", f"{LAYER}:1"]},
+        recorded("TestLambdaLayer::test_layer_function_exceptions"),
+        INVALID,
+        "Two different versions of the same layer are not allowed to be referenced in the same "
+        f"function. {LAYER}:1 and {LAYER}:1 are versions of the same layer.",
+    ),
+    refused(
+        "CreateFunction",
+        "with more than five layers",
+        {**NEW, "Layers": [f"{LAYER}{number}:1" for number in range(6)]},
+        recorded("TestLambdaLayer::test_layer_function_quota_exception"),
+        INVALID,
+        "Cannot reference more than 5 layers.",
+    ),
+    refused(
+        "CreateFunction",
+        "with a layer of another region",
+        {**NEW, "Layers": [f"{LAYER}:1".replace("us-east-1", "eu-west-1")]},
+        recorded("TestLambdaLayer::test_layer_function_exceptions"),
+        INVALID,
+        "Layers are not in the same region as the function. Layers are expected to be in region "
+        "us-east-1.",
+    ),
+    refused(
+        "CreateFunction",
+        "of a runtime that is no more",
+        {**NEW, "Runtime": "python3.7"},
+        recorded(
+            "TestRuntimeValidation::test_create_deprecated_function_runtime_with_validation_enabled"
+        ),
+        INVALID,
+        "The runtime parameter of python3.7 is no longer supported for creating or updating AWS "
+        "Lambda functions. We recommend you use the new runtime (python3.12) while creating or "
+        "updating functions.",
+    ),
+    refused(
+        "CreateFunction",
+        "with code that is no zip",
+        {**NEW, "Code": {"ZipFile": b"no zip"}},
+        recorded("TestLambdaFunction::test_create_lambda_exceptions"),
+        INVALID,
+        "Could not unzip uploaded file. Please check your file, then try to upload again.",
+    ),
+    refused(
+        "CreateFunction",
+        "for two architectures",
+        {**NEW, "Architectures": ["x86_64", "arm64"]},
+        recorded("TestLambdaFunction::test_create_lambda_exceptions"),
+        "ValidationException",
+        "1 validation error detected: Value '[x86_64, arm64]' at 'architectures' failed to satisfy "
+        "constraint: Member must have length less than or equal to 1",
+    ),
+    refused(
+        "CreateFunction",
+        "for an architecture in capitals",
+        {**NEW, "Architectures": ["X86_64"]},
+        recorded("TestLambdaFunction::test_create_lambda_exceptions"),
+        "ValidationException",
+        "1 validation error detected: Value '[X86_64]' at 'architectures' failed to satisfy "
+        "constraint: Member must satisfy constraint: [Member must satisfy enum value set: [x86_64, "
+        "arm64], Member must not be null]",
+    ),
+    *(
+        refused(
+            operation,
+            "of another region",
+            {"FunctionName": f"{FUNCTION}f".replace("us-east-1", "eu-west-1")},
+            recorded("TestLambdaFunction::test_get_function_wrong_region"),
+            MISSING,
+            "Functions from 'eu-west-1' are not reachable in this region ('us-east-1')",
+        )
+        for operation in (
+            "GetFunction",
+            "GetFunctionConfiguration",
+            "GetFunctionUrlConfig",
+            "GetFunctionCodeSigningConfig",
+            "GetFunctionEventInvokeConfig",
+            "GetFunctionConcurrency",
+            "DeleteFunction",
+        )
+    ),
+    *(
+        refused(
+            operation,
+            "a version that is not there",
+            {"FunctionName": "f", "Qualifier": "1221"},
+            recorded("TestLambdaFunction::test_ops_on_nonexisting_version"),
+            MISSING,
+            f"Function not found: {FUNCTION}f:1221",
+        )
+        for operation in ("GetFunction", "GetFunctionConfiguration")
+    ),
+    Case(
+        "UpdateFunctionConfiguration",
+        "to JSON, with a level",
+        {
+            "FunctionName": "bare",
+            "LoggingConfig": {"LogFormat": "JSON", "ApplicationLogLevel": "DEBUG"},
+        },
+        recorded("TestLoggingConfig::test_function_partial_advanced_logging_configuration_update"),
+        configuration(
+            "bare",
+            LoggingConfig={
+                "LogFormat": "JSON",
+                "ApplicationLogLevel": "DEBUG",
+                "SystemLogLevel": "INFO",
+                "LogGroup": "/aws/lambda/bare",
+            },
+            **UPDATING,
+        ),
     ),
     refused(
         "CreateFunction",
@@ -161,7 +283,7 @@ CASES = [
         "CreateFunction",
         "without a handler",
         {name: value for name, value in NEW.items() if name != "Handler"},
-        RECORDED,
+        seen('CloudFormation events, e.g. "Resource handler returned message"'),
         INVALID,
         "Runtime and Handler are mandatory parameters for functions created with deployment packages.",
     ),
@@ -177,7 +299,7 @@ CASES = [
         "CreateFunction",
         "with a reserved variable",
         {**NEW, "Environment": {"Variables": {"AWS_REGION": "x"}}},
-        RECORDED,
+        seen("aws-lambda reserved keys, many CDK and CloudFormation failures"),
         INVALID,
         "Lambda was unable to configure your environment variables because the environment variables "
         "you have provided contains reserved keys that are currently not supported for modification. "
@@ -195,7 +317,7 @@ CASES = [
         "CreateFunction",
         "with no such code signing configuration",
         {**NEW, "CodeSigningConfigArn": NO_CONFIG},
-        RECORDED,
+        recorded("TestCodeSigningConfig::test_code_signing_not_found_excs"),
         "CodeSigningConfigNotFoundException",
         "The code signing configuration cannot be found. Check that the provided configuration is not "
         f"deleted: {NO_CONFIG}.",
@@ -204,7 +326,7 @@ CASES = [
         "CreateFunction",
         "with a layer that is not there",
         {**NEW, "Layers": [f"{LAYER}:9"]},
-        RECORDED,
+        recorded("TestLambdaLayer::test_layer_function_exceptions"),
         INVALID,
         f"Layer version {LAYER}:9 does not exist.",
     ),
@@ -212,7 +334,7 @@ CASES = [
         "CreateFunction",
         "with a name too long",
         {**NEW, "FunctionName": "n" * 65},
-        RECORDED,
+        recorded("TestLambdaFunction::test_function_arns"),
         INVALID,
         f"1 validation error detected: Value '{'n' * 65}' at 'functionName' failed to satisfy "
         "constraint: Member must have length less than or equal to 64",
@@ -230,7 +352,7 @@ CASES = [
         "GetFunction",
         "what is there",
         {"FunctionName": "f"},
-        API,
+        recorded("TestLambdaTags::test_tag_lifecycle"),
         {
             "Configuration": LATEST_F,
             "Code": {"RepositoryType": "S3", "Location": LOCATION},
@@ -242,7 +364,7 @@ CASES = [
         "GetFunction",
         "neither tags nor a reservation",
         {"FunctionName": f"{FUNCTION}bare"},
-        API,
+        recorded("TestLambdaFunction::test_function_lifecycle"),
         {
             "Configuration": configuration("bare"),
             "Code": {"RepositoryType": "S3", "Location": LOCATION},
@@ -252,7 +374,7 @@ CASES = [
         "GetFunction",
         "a version through an alias",
         {"FunctionName": "f", "Qualifier": "warm"},
-        RECORDED,
+        recorded("TestLambdaAlias::test_alias_lifecycle"),
         {
             "Configuration": configuration(
                 "f", FunctionArn=f"{FUNCTION}f:warm", Version="2", Description="second"
@@ -265,21 +387,21 @@ CASES = [
         "GetFunctionConfiguration",
         "what is there",
         {"FunctionName": "f"},
-        API,
+        recorded("TestLambdaFunction::test_redundant_updates"),
         LATEST_F,
     ),
     Case(
         "GetFunctionConfiguration",
         "a version",
         {"FunctionName": "f", "Qualifier": "1"},
-        RECORDED,
+        recorded("TestLambdaVersions::test_version_lifecycle"),
         configuration("f", FunctionArn=f"{FUNCTION}f:1", Version="1"),
     ),
     Case(
         "ListFunctions",
         "every function",
         {},
-        API,
+        recorded("TestLambdaFunction::test_list_functions"),
         {
             "Functions": [
                 listed("bare"),
@@ -293,7 +415,7 @@ CASES = [
         "ListFunctions",
         "every version",
         {"FunctionVersion": "ALL", "MasterRegion": "ALL", "MaxItems": 50, "Marker": ""},
-        API,
+        recorded("TestLambdaFunction::test_list_functions"),
         {
             "Functions": [
                 listed("bare", FunctionArn=f"{FUNCTION}bare:$LATEST"),
@@ -317,7 +439,7 @@ CASES = [
         "UpdateFunctionCode",
         "new code",
         {"FunctionName": "bare", "ZipFile": OTHER_ZIP, "RevisionId": "<bare_revision>"},
-        API,
+        recorded("TestLambdaFunction::test_function_lifecycle"),
         configuration("bare", CodeSize=len(OTHER_ZIP), CodeSha256=OTHER_SHA, **UPDATING),
     ),
     Case(
@@ -330,7 +452,7 @@ CASES = [
             "DryRun": False,
             "Architectures": ["x86_64"],
         },
-        API,
+        recorded("TestLambdaVersions::test_publish_with_update"),
         configuration(
             "bare",
             FunctionArn=f"{FUNCTION}bare:1",
@@ -396,7 +518,7 @@ CASES = [
             operation,
             "while it is created",
             {"FunctionName": "pending", **more},
-            REPORTED,
+            seen("laravel/vapor-cli waits on this text"),
             CONFLICT,
             PENDING,
         )
@@ -411,7 +533,7 @@ CASES = [
             operation,
             "a revision that is past",
             {"FunctionName": "f", "RevisionId": "old", **more},
-            RECORDED,
+            recorded("TestLambdaRevisions::test_function_revisions_basic"),
             "PreconditionFailedException",
             STALE,
         )
@@ -426,7 +548,7 @@ CASES = [
             operation,
             "no such function",
             {"FunctionName": "nothing", **more},
-            RECORDED,
+            recorded("TestLambdaFunction::test_ops_on_nonexisting_fn"),
             MISSING,
             NOWHERE,
         )
@@ -445,14 +567,19 @@ CASES = [
             operation,
             "two qualifiers",
             {"FunctionName": "f:1", "Qualifier": "2"},
-            RECORDED,
+            recorded("TestLambdaFunction::test_ops_with_arn_qualifier_mismatch"),
             INVALID,
             MISMATCH,
         )
         for operation in ("GetFunction", "GetFunctionConfiguration")
     ),
     Case(
-        "DeleteFunction", "all of it", {"FunctionName": "f"}, API, {"StatusCode": 204}, status=204
+        "DeleteFunction",
+        "all of it",
+        {"FunctionName": "f"},
+        recorded("TestLambdaFunction::test_function_lifecycle"),
+        {"StatusCode": 204},
+        status=204,
     ),
     Case(
         "DeleteFunction",
@@ -470,7 +597,7 @@ CASES = [
         "DeleteFunction",
         "its latest version",
         {"FunctionName": "f", "Qualifier": "$LATEST"},
-        RECORDED,
+        recorded("TestLambdaFunction::test_ops_with_arn_qualifier_mismatch"),
         INVALID,
         "$LATEST version cannot be deleted without deleting the function.",
     ),
@@ -478,7 +605,7 @@ CASES = [
         "DeleteFunction",
         "a version with aliases",
         {"FunctionName": "f", "Qualifier": "1"},
-        REPORTED,
+        seen("cloud-custodian/cloud-custodian#6739"),
         CONFLICT,
         "Unable to delete version because the following aliases reference it: [live, split]",
     ),
@@ -491,7 +618,7 @@ CASES = [
             "Description": "one",
             "RevisionId": "<bare_revision>",
         },
-        API,
+        recorded("TestLambdaVersions::test_version_lifecycle"),
         configuration("bare", FunctionArn=f"{FUNCTION}bare:1", Version="1", Description="one"),
         status=201,
     ),
@@ -499,7 +626,7 @@ CASES = [
         "PublishVersion",
         "other code",
         {"FunctionName": "f", "CodeSha256": "x"},
-        RECORDED,
+        recorded("TestLambdaVersions::test_publish_with_wrong_sha256"),
         INVALID,
         f"CodeSHA256 (x) is different from current CodeSHA256 in $LATEST ({SHA}). Please try again "
         "with the CodeSHA256 in $LATEST.",
@@ -508,7 +635,7 @@ CASES = [
         "ListVersionsByFunction",
         "the latest and the numbers",
         {"FunctionName": "f", "MaxItems": 9, "Marker": ""},
-        API,
+        recorded("TestLambdaVersions::test_version_lifecycle"),
         {
             "Versions": [
                 listed("f", FunctionArn=f"{FUNCTION}f:$LATEST", Description="second"),

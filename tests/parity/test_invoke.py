@@ -32,9 +32,10 @@ from lambent.testing.parity import (
     MODEL,
     NOWHERE,
     RECORDED,
-    REPORTED,
     Case,
+    recorded,
     refused,
+    seen,
 )
 
 PENDING = (
@@ -75,7 +76,14 @@ CASES = [
         {"StatusCode": 202, "Payload": b""},
         status=202,
     ),
-    refused("Invoke", "no such function", {"FunctionName": "nothing"}, RECORDED, MISSING, NOWHERE),
+    refused(
+        "Invoke",
+        "no such function",
+        {"FunctionName": "nothing"},
+        recorded("TestLambdaFunction::test_ops_on_nonexisting_fn"),
+        MISSING,
+        NOWHERE,
+    ),
     refused(
         "Invoke",
         "no such alias",
@@ -96,7 +104,7 @@ CASES = [
         "Invoke",
         "while it is created",
         {"FunctionName": "pending"},
-        REPORTED,
+        seen("laravel/vapor-cli waits on this text"),
         CONFLICT,
         PENDING,
     ),
@@ -129,7 +137,7 @@ CASES = [
         "InvokeAsync",
         "while it is created",
         {"FunctionName": "pending", "InvokeArgs": b"{}"},
-        REPORTED,
+        seen("laravel/vapor-cli waits on this text"),
         CONFLICT,
         PENDING,
     ),

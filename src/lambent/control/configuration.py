@@ -26,6 +26,21 @@ RUNTIMES = frozenset(
     | {"provided.al2", "provided.al2023"}
 )
 """What Lambent runs; the others that AWS knows are refused by name."""
+SUCCESSORS: Mapping[str, str] = {
+    "dotnetcore3.1": "dotnet6",
+    "go1.x": "provided.al2023",
+    "java8": "java21",
+    "nodejs12.x": "nodejs18.x",
+    "nodejs14.x": "nodejs20.x",
+    "provided": "provided.al2023",
+    "python3.7": "python3.12",
+    "ruby2.7": "ruby3.2",
+}
+"""What AWS itself no longer takes, with what it recommended instead in June 2024.
+
+Source: recorded by LocalStack's tests
+(TestRuntimeValidation::test_create_deprecated_function_runtime_with_validation_enabled).
+"""
 
 _PLAIN: Mapping[str, str] = {
     "Role": "role",
@@ -99,7 +114,16 @@ def choose_architecture(plane: ControlPlane, wanted: list[str] | None, present: 
 
 
 def require_runtime(plane: ControlPlane, runtime: str | None) -> None:
-    """Raises NotImplementedException, with what to do, for a runtime nothing on this host can stand in for."""
+    """Raises for a runtime that AWS refuses too, or that nothing on this host can stand in for.
+
+    The first is ``InvalidParameterValueException``, the second ``NotImplementedException``, with what to do.
+    """
+    if runtime is not None and runtime in SUCCESSORS:
+        raise invalid_parameter(
+            f"The runtime parameter of {runtime} is no longer supported for creating or updating AWS "
+            f"Lambda functions. We recommend you use the new runtime ({SUCCESSORS[runtime]}) while "
+            "creating or updating functions."
+        )
     missing = None if runtime is None else plane.runtime_missing(runtime)
     if missing:
         raise not_yet(missing)

@@ -30,13 +30,15 @@ def resolve_layers(
     if len(arns) > limits.LAYERS.value:
         raise invalid_parameter(f"Cannot reference more than {limits.LAYERS.value} layers.")
     found = [_resolve(cx, arn, account_id, region) for arn in arns]
-    first_of: dict[str, str] = {}
+    first_of: dict[str, LayerVersion] = {}
     for version in found:
-        earlier = first_of.setdefault(version.layer_arn, version.arn)
-        if earlier != version.arn:
+        earlier = first_of.setdefault(version.layer_arn, version)
+        if earlier is not version:
+            # AWS: so it says of the same version given twice, too. Source: recorded by LocalStack's
+            # tests (TestLambdaLayer::test_layer_function_exceptions).
             raise invalid_parameter(
                 "Two different versions of the same layer are not allowed to be referenced in the "
-                f"same function. {earlier} and {version.arn} are versions of the same layer."
+                f"same function. {earlier.arn} and {version.arn} are versions of the same layer."
             )
     return tuple(LayerRef(version.arn, version.code) for version in found)
 

@@ -89,7 +89,11 @@ def check_revision(given: str | None, current: str, *, ask: str = "GetFunction/G
 
 
 def check_settled(version: FunctionVersion) -> None:
-    """Raises ``ResourceConflictException`` while a version is being created or updated."""
+    """Raises ``ResourceConflictException`` while a version is being created or updated.
+
+    Source of the second text: recorded by LocalStack's tests
+    (TestLambdaFunction::test_lambda_concurrent_config_updates); of the first: clients that wait on it.
+    """
     if version.state == "Pending":
         raise conflict(
             "The operation cannot be performed at this time. "
