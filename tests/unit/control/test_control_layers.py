@@ -99,11 +99,11 @@ def test_version_numbers_start_at_1(client: Any, operation: str) -> None:
     [
         ({}, "InvalidParameterValueException"),
         ({"ZipFile": b"no zip"}, "InvalidParameterValueException"),
-        ({"S3Bucket": "bucket", "S3Key": "key"}, "NotImplementedException"),
+        ({"S3Bucket": "bucket", "S3Key": "key"}, "InvalidParameterValueException"),
     ],
 )
 def test_publish_refuses(client: Any, content: dict[str, Any], code: str) -> None:
-    """Content that is not there, no zip, or in S3 is refused, and takes no number."""
+    """Content that is not there, no zip, or in S3 and not fetched is refused, and takes no number."""
     with pytest.raises(ClientFault) as refused:
         client("PublishLayerVersion", LayerName="lib", Content=content)
     assert refused.value.code == code
