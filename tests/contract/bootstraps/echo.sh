@@ -21,7 +21,7 @@ echo "starting with $_HANDLER"
 while exec 9<>"$api"; do
   printf 'GET %s/next HTTP/1.1\r\nHost: api\r\n\r\n' "$path" >&9 && read_answer || exit 1
   fds=$(exec 9>&-; echo /proc/self/fd/*)
-  status=$(grep -E '^(CapEff|Seccomp|NoNewPrivs|SigIgn|Uid):' /proc/self/status | tr '\t\n' '  ')
+  status=$(grep -E '^(CapEff|Seccomp|NoNewPrivs|SigBlk|SigIgn|Uid):' /proc/self/status | tr '\t\n' '  ')
   result="{\"event\":$body,\"environ\":\"$(env | tr '\n"\\' ';  ')\",\"fds\":\"$fds\",\"status\":\"$status\",\"cwd\":\"$PWD\"}"
   printf 'POST %s/%s/response HTTP/1.1\r\nHost: api\r\nContent-Length: %d\r\n\r\n%s' \
     "$path" "$id" "${#result}" "$result" >&9

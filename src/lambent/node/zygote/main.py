@@ -16,7 +16,7 @@ from typing import Any
 
 from lambent.node.linux import seccomp
 from lambent.node.linux import syscalls as sys_
-from lambent.node.zygote import entrypoint, isolate, network, root, rootless, runtime
+from lambent.node.zygote import entrypoint, isolate, network, root, rootless, runtime, signals
 from lambent.node.zygote.extensions import Supervisor, keep_open
 
 _MAX_MESSAGE_BYTES = 256 * 1024
@@ -209,6 +209,7 @@ def _supervise(request: "dict[str, Any]", fds: "list[int]", control: socket.sock
 def main() -> None:
     """Takes the node's socket as descriptor 0."""
     sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGKILL)
+    signals.restore()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     node = socket.socket(fileno=os.dup(0))
     data, fds, _, _ = socket.recv_fds(node, _MAX_MESSAGE_BYTES, 1)

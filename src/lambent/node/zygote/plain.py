@@ -7,7 +7,7 @@ import socket
 import sys
 from typing import Any
 
-from lambent.node.zygote import entrypoint, runtime
+from lambent.node.zygote import entrypoint, runtime, signals
 from lambent.node.zygote.extensions import Supervisor, keep_open
 
 _TELEMETRY_FD = 3
@@ -51,6 +51,7 @@ def _supervise(request: "dict[str, Any]") -> None:
 
 def main() -> None:
     """Reads the request (JSON) from stdin and becomes the function's runtime."""
+    signals.restore()
     request = json.load(sys.stdin)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
