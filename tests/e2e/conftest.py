@@ -63,6 +63,7 @@ class Platform:
     process: subprocess.Popen[bytes]
     log: Path
     health: dict[str, Any] = field(default_factory=dict)
+    clients: list[Any] = field(default_factory=list)
 
     @classmethod
     def start(cls, data_dir: Path, *options: str) -> "Platform":
@@ -113,8 +114,8 @@ class Platform:
         return int(self.health["pid"])
 
     def client(self, service: str) -> Any:
-        """A boto3 client that does not try again: tests see every answer."""
-        return boto3.client(
+        """A boto3 client that does not try again: tests see every answer. Closed when the platform stops."""
+        made = boto3.client(
             service,
             endpoint_url=self.url,
             region_name="us-east-1",
@@ -122,6 +123,8 @@ class Platform:
             aws_secret_access_key="test",
             config=CLIENT,
         )
+        self.clients.append(made)
+        return made
 
     def rss_mib(self) -> float:
         """The platform's resident memory."""
@@ -144,6 +147,8 @@ class Platform:
         """Signals it and gives its exit code."""
         if self.process.poll() is None:
             os.kill(self.pid, number)
+        for client in self.clients:
+            client.close()
         return self.process.wait(STOP_DEADLINE_S)
 
     def leftovers(self) -> list[str]:

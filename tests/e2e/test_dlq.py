@@ -87,12 +87,14 @@ def mend(client: Any, name: str) -> None:
 
 def fail(client: Any, name: str, *reasons: str, **more: Any) -> list[str]:
     """Events that will; their request ids."""
-    return [
+    accepted = [
         client.invoke(
             FunctionName=name, InvocationType="Event", Payload=json.dumps({"why": reason}), **more
-        )["ResponseMetadata"]["RequestId"]
+        )
         for reason in reasons
     ]
+    assert [answer["Payload"].read() for answer in accepted] == [b""] * len(reasons)
+    return [answer["ResponseMetadata"]["RequestId"] for answer in accepted]
 
 
 def log_of(logs: Any, name: str) -> list[str]:

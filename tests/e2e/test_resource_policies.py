@@ -78,8 +78,9 @@ def test_another_account_invokes_by_permission(platform: Any, deploy: Any, kind:
     )
     answer = stranger.invoke(FunctionName=function.arn, InvocationType=kind)
     assert "FunctionError" not in answer
+    payload = answer["Payload"].read()
     if kind == "RequestResponse":
-        assert json.loads(answer["Payload"].read()) == function.arn
+        assert json.loads(payload) == function.arn
     with pytest.raises(ClientError):
         stranger.invoke(FunctionName=f"{function.arn}:$LATEST")
     stranger.close()

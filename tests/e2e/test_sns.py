@@ -238,7 +238,7 @@ def test_a_dead_letter_of_a_function_is_published(
         DeadLetterConfig={"TargetArn": topic},
     )
     client.put_function_event_invoke_config(FunctionName=function.name, MaximumRetryAttempts=0)
-    client.invoke(FunctionName=function.name, InvocationType="Event", Payload=b'{"a": 1}')
+    function({"a": 1}, InvocationType="Event", LogType="None")
     (message,) = queue.receive(1, wait_s=20)
     assert json.loads(message["Body"]) == {"a": 1}
     assert message["MessageAttributes"]["ErrorMessage"]["StringValue"] == "no"
