@@ -153,7 +153,7 @@ def test_what_cannot_be_accepted_is_refused_at_once(place: Place) -> None:
         ({"FunctionName": "nothing"}, "ResourceNotFoundException"),
         ({"Qualifier": "7"}, "ResourceNotFoundException"),
         ({"Payload": b"{"}, "InvalidRequestContentException"),
-        ({"Payload": b'"' + b"a" * 1024 * 1024 + b'"'}, "RequestTooLargeException"),
+        ({"Payload": b'"' + b"a" * 1024 * 1024 + b'"'}, "RequestEntityTooLargeException"),
     ]
     for changes, code in cases:
         with pytest.raises(ClientError) as refused:

@@ -135,12 +135,12 @@ def test_six_megabytes_go_and_come_back(deploy: Callable[..., Any]) -> None:
 
 
 def test_more_than_six_megabytes_are_refused(deploy: Callable[..., Any]) -> None:
-    """A larger event is 413 ``RequestTooLargeException``, and nothing runs."""
+    """A larger event is 413 ``RequestEntityTooLargeException``, and nothing runs."""
     function = deploy(ECHO)
     with pytest.raises(ClientError) as refused:
         function("x" * 7 * 1024 * 1024)
     error = refused.value.response
-    assert error["Error"]["Code"] == "RequestTooLargeException"
+    assert error["Error"]["Code"] == "RequestEntityTooLargeException"
     assert error["ResponseMetadata"]["HTTPStatusCode"] == 413
     assert "smaller than 6291456 bytes for the InvokeFunction" in error["Error"]["Message"]
 

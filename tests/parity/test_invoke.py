@@ -129,8 +129,8 @@ CASES = [
         "Invoke",
         "too much",
         {**BARE, "Payload": b" " * (6 * 1024 * 1024 + 1)},
-        "the text in invoke.frontend, with the source it says",
-        "RequestTooLargeException",
+        seen("the code in X-Amzn-Errortype, and the text, by clients of AWS"),
+        "RequestEntityTooLargeException",
         "Request must be smaller than 6291456 bytes for the InvokeFunction operation",
     ),
     refused(

@@ -119,7 +119,7 @@ def _refusal(response: Any, text: str) -> CliError:
     remedies = {
         "ResourceNotFoundException": "See what there is: lambent ls",
         "TooManyRequestsException": "All environments are busy. Try again.",
-        "RequestTooLargeException": "Keep the data elsewhere and pass a reference to it.",
+        "RequestEntityTooLargeException": "Keep the data elsewhere and pass a reference to it.",
     }
     return CliError(f"{code}: {message}", remedies.get(code, ""))
 

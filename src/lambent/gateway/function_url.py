@@ -202,13 +202,17 @@ def refusal(error: AwsError) -> HttpResponse:
     return HttpResponse(error.status, [kind, name], json.dumps(body).encode())
 
 
-_OF_THE_FUNCTION = frozenset({"InvalidRequestContentException", "RequestTooLargeException"})
+_OF_THE_FUNCTION = frozenset({"InvalidRequestContentException"})
 """Faults of an event that the caller has not made."""
 
 
 def _too_large() -> ClientFault:
-    """Best known."""
-    return ClientFault("RequestEntityTooLargeException", "Request Entity Too Large", 413)
+    """Source: an answer of an AWS function URL to 10 MB, as its caller quotes it."""
+    return ClientFault(
+        "RequestEntityTooLargeException",
+        f"Request must be smaller than {MAX_EVENT_BYTES} bytes for the InvokeFunction operation",
+        413,
+    )
 
 
 def bad_gateway() -> HttpResponse:

@@ -119,12 +119,11 @@ def check_payload(payload: bytes) -> bytes:
     if not payload:
         return b"{}"
     if len(payload) > MAX_SYNC_PAYLOAD_BYTES:
-        # AWS: the code is the model's; recordings have the same text under RequestEntityTooLargeException.
+        # AWS: the model calls it RequestTooLargeException; what its users quote has this code.
         raise ClientFault(
-            "RequestTooLargeException",
+            "RequestEntityTooLargeException",
             f"Request must be smaller than {MAX_SYNC_PAYLOAD_BYTES} bytes for the InvokeFunction operation",
             413,
-            fields={"Type": "User"},
         )
     try:
         _check_json(payload)
@@ -141,13 +140,12 @@ def check_payload(payload: bytes) -> bytes:
 
 
 def too_large_event(size_bytes: int, max_bytes: int) -> ClientFault:
-    """413 for an asynchronous event. Source: recordings from the time of 128 KB, with today's limit.
+    """413 for an asynchronous event. Source: code and text as users of AWS quote them, with 1 MiB too.
 
-    AWS: they have the code RequestEntityTooLargeException; the service model has this one.
+    AWS: the model calls it RequestTooLargeException.
     """
     return ClientFault(
-        "RequestTooLargeException",
+        "RequestEntityTooLargeException",
         f"{size_bytes} byte payload is too large for the Event invocation type (limit {max_bytes} bytes)",
         413,
-        fields={"Type": "User"},
     )

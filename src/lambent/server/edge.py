@@ -278,7 +278,6 @@ def _too_long(max_bytes: int, operation: str = "requested") -> ClientFault:
         "RequestEntityTooLargeException",
         f"Request must be smaller than {max_bytes} bytes for the {operation} operation",
         413,
-        fields={"Type": "User"},
     )
 
 

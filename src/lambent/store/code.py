@@ -213,7 +213,9 @@ def _check_upload_size(size_bytes: int, operation: str) -> None:
         message = f"Zipped size must be smaller than {limits.ZIP_UPLOAD.value} bytes"
     else:
         return
-    raise ClientFault("RequestEntityTooLargeException", message, 413, fields={"Type": "User"})
+    # AWS: without a Type. Source: recorded by LocalStack's tests
+    # (TestLambdaSizeLimits::test_oversized_request_create_lambda).
+    raise ClientFault("RequestEntityTooLargeException", message, 413)
 
 
 def _publish(tree: Path, place: Path) -> None:

@@ -124,6 +124,6 @@ def refused(
         "ResourceConflictException": 409,
         "PreconditionFailedException": 412,
         "AccessDeniedException": 403,
-        "RequestTooLargeException": 413,
+        "RequestEntityTooLargeException": 413,
     }.get(code, 400)
     return Case(operation, shows, parameters, source, error=(code, text), status=status)

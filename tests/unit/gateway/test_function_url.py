@@ -205,7 +205,8 @@ THROTTLED = ClientFault(
         (not_found("Function not found: f"), 404),
         (conflict("The function is currently in the following state: Pending"), 502),
         (PlatformFault("no sandbox"), 502),
-        (ClientFault("RequestTooLargeException", "m", 413), 502),
+        (ClientFault("InvalidRequestContentException", "m", 400), 502),
+        (ClientFault("RequestEntityTooLargeException", "m", 413), 413),
     ],
 )
 async def test_faults_of_the_invocation(site: Any, fault: Any, status: int) -> None:
@@ -232,7 +233,9 @@ async def test_six_megabytes_are_the_end(site: Any) -> None:
     assert (await site.ask("POST", "/", fits, headers=text)).status == 200
     assert (await site.ask("POST", "/", fits)).status == 413  # a third more in base64
     large = await site.ask("POST", "/", b"a" * MAX_EVENT_BYTES, headers=text)
-    assert (large.status, json.loads(large.body)) == (413, {"Message": "Request Entity Too Large"})
+    text_of = "Request must be smaller than 6291456 bytes for the InvokeFunction operation"
+    assert (large.status, json.loads(large.body)) == (413, {"Message": text_of})
+    assert large.headers["x-amzn-errortype"] == "RequestEntityTooLargeException"
     assert (await site.ask("POST", "/", b"a" * 100, max_body_bytes=10)).status == 413
     assert len(site.events) == 1
 

@@ -348,7 +348,7 @@ async def test_bad_events_are_refused(event_place: Any) -> None:
     """Too large, no JSON, or for a function that is not there: nothing is stored."""
     place = event_place("f")
     for name, payload, code in (
-        ("f", b'"' + b"a" * 1024 * 1024 + b'"', "RequestTooLargeException"),
+        ("f", b'"' + b"a" * 1024 * 1024 + b'"', "RequestEntityTooLargeException"),
         ("f", b"{", "InvalidRequestContentException"),
         ("g", b"{}", "ResourceNotFoundException"),
     ):

@@ -83,7 +83,7 @@ def test_the_payload_limit_is_exact(size: int) -> None:
         return
     with pytest.raises(ClientFault) as caught:
         check_payload(payload)
-    assert (caught.value.code, caught.value.status) == ("RequestTooLargeException", 413)
+    assert (caught.value.code, caught.value.status) == ("RequestEntityTooLargeException", 413)
     text = "Request must be smaller than 6291456 bytes for the InvokeFunction operation"
     assert caught.value.message == text
 

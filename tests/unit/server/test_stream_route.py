@@ -87,7 +87,7 @@ async def test_an_error_is_in_the_last_message(place: Any, pieces: list[bytes]) 
         ({"x-amz-tenant-id": "t"}, b"{}", 501, "NotImplementedException"),
         ({"x-amz-client-context": "?"}, b"{}", 400, "InvalidRequestContentException"),
         ({}, b"{", 400, "InvalidRequestContentException"),
-        ({}, b'"' + b"x" * 6 * 1024 * 1024 + b'"', 413, "RequestTooLargeException"),
+        ({}, b'"' + b"x" * 6 * 1024 * 1024 + b'"', 413, "RequestEntityTooLargeException"),
     ],
 )
 @on_loop

@@ -312,7 +312,7 @@ async def test_throttles_are_no_attempts() -> None:
 @in_virtual_time
 async def test_a_batch_the_platform_cannot_take_goes_by_its_retries() -> None:
     """An invocation refused for what the batch is, is an attempt: the shard is not blocked for ever."""
-    large = ClientFault("RequestTooLargeException", "Request must be smaller", 413)
+    large = ClientFault("RequestEntityTooLargeException", "Request must be smaller", 413)
     bench = await run("ab", lambda _: large, MaximumRetryAttempts=1, DestinationConfig=TO_DEAD)
     assert batches(bench) == ["ab", "ab"]
     (record,) = given_up(bench)
