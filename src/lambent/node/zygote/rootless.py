@@ -5,6 +5,7 @@ of the zygote: it sets the environment up, forks the runtime, reaps what is left
 node how the runtime ended.
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -48,5 +49,7 @@ def stand_guard(runtime_pid: int, control: socket.socket, seccomp_filter: bytes)
             break
     code = os.waitstatus_to_exitcode(status)
     text = f"exit {max(code, 0)} {max(-code, 0)}"
-    socket.socket(fileno=3).send(text.encode())
+    # A node that has given the environment up does not listen any more.
+    with contextlib.suppress(OSError):
+        socket.socket(fileno=3).send(text.encode())
     os._exit(0)
