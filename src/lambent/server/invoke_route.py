@@ -10,7 +10,6 @@ import base64
 import json
 import random
 import time
-import uuid
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Protocol
@@ -26,6 +25,7 @@ from lambent.server.callers import LookUp, account_and_region, to_request
 from lambent.server.cross_account import CrossAccount
 from lambent.server.duplicates import HEADER as DELIVERIES
 from lambent.server.duplicates import deliveries_of
+from lambent.server.request_ids import new_request_id
 from lambent.wire import codec
 from lambent.wire.router import Target
 
@@ -104,7 +104,7 @@ class InvokeRoute:
 
     async def serve(self, exchange: Exchange) -> None:
         """Answers one Invoke request, whatever comes of it but a bug."""
-        request_id = str(uuid.uuid4())
+        request_id = new_request_id()
         try:
             if exchange.target.startswith(ASYNC_PREFIX):
                 await self._invoke_async(exchange, request_id)
