@@ -7,6 +7,7 @@ just before ``END`` — the runtime has written its lines before it answers, so 
 import asyncio
 import fcntl
 import os
+import select
 import struct
 import termios
 import time
@@ -54,8 +55,12 @@ class Capture:
         self._pipes = [(stdout_fd, self._take_stdout), (telemetry_fd, self._take_telemetry)]
         if extension_fd >= 0:
             self._pipes.append((extension_fd, self._take_extension))
+        self._take_of = dict(self._pipes)
+        # Asks for all pipes at once: at the end of most invocations there is nothing in any.
+        self._poll = select.poll()
         loop = asyncio.get_running_loop()
         for fd, take in self._pipes:
+            self._poll.register(fd, select.POLLIN)
             loop.add_reader(fd, self._on_readable, fd, take)
 
     def begin(self) -> None:
@@ -117,8 +122,8 @@ class Capture:
         an unfinished line is left for its rest.
         """
         if self._open:
-            for fd, take in self._pipes:
-                self._read(fd, take, _waiting_bytes(fd), _CHUNK_BYTES)
+            for fd, _ in self._poll.poll(0):
+                self._read(fd, self._take_of[fd], _waiting_bytes(fd), _CHUNK_BYTES)
 
     def finish(self) -> None:
         """Drains, and hands over unfinished lines as they are: nothing more belongs to them."""
