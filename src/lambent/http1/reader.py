@@ -90,7 +90,7 @@ class RequestReader:
                 # The parser holds on to an unfinished header without telling of it.
                 self._stuck_bytes += len(data)
                 if self._stuck_bytes > self._bounds.max_head_bytes:
-                    self.fail(431, b"The request's headers are too large.")
+                    self._refuse_head()
             if self._started_s:
                 discarded = self._body_bytes > self._max_body_bytes
                 self._hold(0 if discarded else self.held_bytes + len(data))
@@ -132,7 +132,10 @@ class RequestReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One header; a repeated one is joined by a comma."""
-        self._count_head(len(name) + len(value) + 4)
+        # Counted in place: ten headers and more come with every request, and a call costs as much as the rest.
+        self._head_bytes += len(name) + len(value) + 4
+        if self._head_bytes > self._bounds.max_head_bytes:
+            self._refuse_head()
         key = name.lower()
         headers = self._headers
         if key in headers:
@@ -143,7 +146,10 @@ class RequestReader:
     def _count_head(self, count: int) -> None:
         self._head_bytes += count
         if self._head_bytes > self._bounds.max_head_bytes:
-            self.fail(431, b"The request's headers are too large.")
+            self._refuse_head()
+
+    def _refuse_head(self) -> None:
+        self.fail(431, b"The request's headers are too large.")
 
     def on_headers_complete(self) -> None:
         """Refuses a body announced too large before it comes."""
@@ -194,12 +200,13 @@ class RequestReader:
             return
         if self.broken:
             return
-        self._hold(self._head_bytes + sum(map(len, self._body)))
+        body = self._body
+        whole = body[0] if len(body) == 1 else b"".join(body)
+        self._hold(self._head_bytes + len(whole))
         if self.broken:
             return
         exchange = self._make_exchange()
-        body = self._body
-        exchange.body = body[0] if len(body) == 1 else b"".join(body)
+        exchange.body = whole
         exchange.too_large = self._body_bytes > self._max_body_bytes
         self._body = []
         exchange.held_bytes, self.held_bytes = self.held_bytes, 0
