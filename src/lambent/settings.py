@@ -27,7 +27,9 @@ class Settings:
     neighbours: bool = True
     """Whether an embedded neighbour (moto) serves what is not hosted here; it starts at first use."""
     neighbour_endpoints: Mapping[str, str] = field(default_factory=dict)
-    """Service → the endpoint that serves it, ``https://host:port``, with ``,unsigned`` where no signature is made."""
+    """Service → the endpoint that serves it, ``https://host:port``, with ``,unsigned`` where none is signed."""
+    file_systems: Mapping[str, Path] = field(default_factory=dict)
+    """ARN of an EFS access point → the host's directory that functions share under it; namespaces only."""
     stem_cells: int = 2
     """POLICY: environments of each interpreter in use made ahead; each holds about 3 MB."""
     max_concurrency: int = 1000

@@ -10,6 +10,7 @@ from pathlib import Path
 from lambent.app.changes import Changes
 from lambent.control import lifecycle
 from lambent.control.directory import Directory
+from lambent.control.file_systems import missing_file_system
 from lambent.control.plane import ControlPlane
 from lambent.invoke.counting import Counting
 from lambent.invoke.outlets import Outlets
@@ -60,7 +61,8 @@ class Control:
         def runtime_build(runtime: str) -> str | None:
             return choose_interpreter(runtime, interpreters).interpreter.build or None
 
-        directory = Directory(database, code, runtime_build)
+        file_system_missing = missing_file_system(settings.file_systems)
+        directory = Directory(database, code, runtime_build, file_system_missing)
         changes = Changes(directory, Counting(settings.max_concurrency), database, loop)
 
         def role_of(function_arn: str) -> str:
@@ -78,6 +80,7 @@ class Control:
             destination_services=outlets.services,
             runtime_notice=lambda runtime: choose_interpreter(runtime, interpreters).notice,
             runtime_build=runtime_build,
+            file_system_missing=file_system_missing,
             runtime_missing=missing_runtime,
             provisioned_status=changes.provisioned_status,
             sources=sources,

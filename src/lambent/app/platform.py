@@ -299,12 +299,19 @@ class Platform:
                     cpu_limit=settings.cpu_limit,
                     network=settings.network,
                     stem_cells=settings.stem_cells,
+                    file_systems=settings.file_systems,
                 ),
                 lambda: ProcessBackend(interpreters, self.endpoint),
                 settings.network,
             )
         except SandboxError as error:
             raise PlatformFault(str(error)) from error
+        if settings.file_systems and not isinstance(backend, NamespaceBackend):
+            await backend.close()
+            raise PlatformFault(
+                "--file-system needs isolated functions: a plain process has no /mnt of its own. "
+                + (self.notice or "")
+            )
         return backend
 
     def health(self) -> Mapping[str, Any]:

@@ -12,6 +12,7 @@ import typer
 
 from lambent.cli import console
 from lambent.cli.failures import EXIT_USAGE, CliError
+from lambent.cli.file_systems import known_file_systems
 from lambent.cli.health import fetch_health
 from lambent.model.errors import PlatformFault
 from lambent.settings import NetworkChoice, SandboxChoice, Settings
@@ -90,6 +91,14 @@ def up(
             show_default=False,
         ),
     ] = None,
+    file_system: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="A directory here that functions share as an EFS access point: ARN=/host/dir. "
+            "May be given several times.",
+            show_default=False,
+        ),
+    ] = None,
     allow_reset: Annotated[
         bool, typer.Option("--allow-reset", help="Let clients wipe everything; for test suites.")
     ] = False,
@@ -109,6 +118,7 @@ def up(
         time_scale=time_scale,
         neighbours=neighbours,
         neighbour_endpoints=known_neighbours(neighbour or []),
+        file_systems=known_file_systems(file_system or []),
     )
     try:
         serve(settings, announce)

@@ -6,6 +6,7 @@ A member that is answered though nobody set it would show as a change in every T
 import base64
 from typing import Any
 
+from lambent.control.file_systems import shown_file_systems
 from lambent.control.logging_config import shown_logging
 from lambent.model.call import Caller
 from lambent.model.function import Alias, CodeRef, FunctionVersion
@@ -41,6 +42,8 @@ def function_configuration(
         output["Environment"] = {"Variables": dict(version.environment)}
     if version.dead_letter_arn:
         output["DeadLetterConfig"] = {"TargetArn": version.dead_letter_arn}
+    if version.file_system:
+        output["FileSystemConfigs"] = shown_file_systems(version.file_system)
     if version.layers:
         output["Layers"] = [
             {"Arn": layer.arn, "CodeSize": layer.code.size_bytes} for layer in version.layers

@@ -13,6 +13,7 @@ from typing import Any
 
 from lambent.control.environment_variables import check_variables
 from lambent.control.event_targets import dead_letter_arn
+from lambent.control.file_systems import MissingFileSystem, file_system_config
 from lambent.control.function_layers import check_total_size, resolve_layers
 from lambent.control.logging_config import logging_changes
 from lambent.control.plane import ControlPlane, new_revision_id
@@ -74,6 +75,7 @@ def configure(
     parameters: Mapping[str, Any],
     base: FunctionVersion,
     destination_services: Collection[str],
+    file_system_missing: MissingFileSystem,
 ) -> FunctionVersion:
     """``base`` with every setting of ``parameters``; what is not given stays.
 
@@ -99,6 +101,9 @@ def configure(
     if parameters.get("DeadLetterConfig") is not None:
         given = parameters["DeadLetterConfig"]
         changes["dead_letter_arn"] = dead_letter_arn(given, destination_services)
+    if parameters.get("FileSystemConfigs") is not None:
+        wanted = parameters["FileSystemConfigs"]
+        changes["file_system"] = file_system_config(wanted, file_system_missing)
     configured = replace(base, **changes)
     _check_values(configured)
     check_total_size(configured.code, configured.layers)
@@ -134,6 +139,8 @@ def revised(plane: ControlPlane, version: FunctionVersion) -> FunctionVersion:
     content = {member: value for member, value in asdict(version).items() if member in _CONTENT}
     if version.dead_letter_arn:  # else versions published before there was one would differ
         content["dead_letter_arn"] = version.dead_letter_arn
+    if version.file_system:
+        content["file_system"] = asdict(version.file_system)
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return replace(
         version,

@@ -11,6 +11,11 @@ from dataclasses import replace
 from threading import Lock
 
 from lambent.control.event_invoke_config import event_invoke_config_of
+from lambent.control.file_systems import (
+    NO_FILE_SYSTEMS,
+    MissingFileSystem,
+    check_file_system,
+)
 from lambent.control.locate import version_of
 from lambent.control.recursion import recursive_loop_mode
 from lambent.control.runtime_management import runtime_gone
@@ -34,11 +39,13 @@ class Directory:
         database: Database,
         code: CodeStore,
         runtime_build: Callable[[str], str | None] = lambda _: None,
+        file_system_missing: MissingFileSystem = NO_FILE_SYSTEMS,
     ) -> None:
-        """``runtime_build`` as :class:`lambent.control.plane.ControlPlane` has it."""
+        """Both callables as :class:`lambent.control.plane.ControlPlane` has them."""
         self._cx: sqlite3.Connection = database.reader()
         self._code = code
         self._runtime_build = runtime_build
+        self._file_system_missing = file_system_missing
         self._targets: dict[_CacheKey, Target] = {}
         self._keys_of: dict[str, set[_CacheKey]] = {}
         self._lock = Lock()
@@ -52,7 +59,8 @@ class Directory:
 
         Raises ``ResourceNotFoundException`` for what is not there, ``ResourceConflictException``
         for a version that is not Active, ``InvalidRuntimeException`` for one whose pinned
-        runtime version is gone, and what ``parse_function_name`` raises.
+        runtime version is gone, ``EFSMountFailureException`` where its access point
+        is, and what ``parse_function_name`` raises.
         """
         key = (account_id, region, function_name, qualifier)
         target = self._targets.get(key)
@@ -112,6 +120,7 @@ class Directory:
         build = self._runtime_build(version.runtime) if pinned else None
         if pinned and (not build or pinned != runtime_version_arn(version.region, build)):
             raise runtime_gone(version)
+        check_file_system(version, self._file_system_missing)
         return EnvironmentSpec(
             key=f"{version.qualified_arn}@{version.config_revision}",
             account_id=version.account_id,
@@ -132,4 +141,5 @@ class Directory:
             application_log_level=version.application_log_level,
             system_log_level=version.system_log_level,
             dead_letter_arn=version.dead_letter_arn,
+            file_system=version.file_system,
         )

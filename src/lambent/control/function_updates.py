@@ -63,7 +63,9 @@ def update_function_configuration(plane: ControlPlane, call: Call) -> Result:
     require_runtime(plane, call.parameters.get("Runtime"))
 
     def change(cx: Connection, version: FunctionVersion) -> FunctionVersion:
-        configured = configure(cx, call.parameters, version, plane.destination_services)
+        configured = configure(
+            cx, call.parameters, version, plane.destination_services, plane.file_system_missing
+        )
         if configured.layers and configured.layers != version.layers:
             check_signature(cx, unqualified_function_of(call))
         if configured.runtime != version.runtime:

@@ -57,7 +57,12 @@ def create_function(plane: ControlPlane, call: Call) -> Result:
     base = _blank(function, code, architecture)
     with plane.database.transaction() as cx:
         created = pending(
-            revised(plane, configure(cx, parameters, base, plane.destination_services))
+            revised(
+                plane,
+                configure(
+                    cx, parameters, base, plane.destination_services, plane.file_system_missing
+                ),
+            )
         )
         functions.put_version(cx, created)
         tags.put_tags(cx, function.function_arn, tagged)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from lambent.control.event_source_ports import EventSources, NoEventSources
+from lambent.control.file_systems import NO_FILE_SYSTEMS, MissingFileSystem
 from lambent.model import limits
 from lambent.model.function import FunctionVersion
 from lambent.model.provisioned import ProvisionedStatus
@@ -52,6 +53,8 @@ class ControlPlane:
     """Why functions of a runtime cannot run on this host at all, and what would change that."""
     destination_services: Collection[str] = ("lambda",)
     """The services hosted here that events can be sent on to, by their word in an ARN."""
+    file_system_missing: MissingFileSystem = NO_FILE_SYSTEMS
+    """Why an EFS access point is not on this host."""
     runtime_build: Callable[[str], str | None] = lambda _: None
     """The build of a runtime on this host, 64 hex digits; None where none can be told."""
     provisioned_status: Callable[[str], ProvisionedStatus] = lambda _: _NOTHING_YET

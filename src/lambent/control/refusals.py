@@ -50,6 +50,7 @@ OBEYED = frozenset(
         *("LoggingConfig.LogGroup", "LoggingConfig.LogFormat", "ZipFile"),
         *("LoggingConfig.ApplicationLogLevel", "LoggingConfig.SystemLogLevel"),
         "DeadLetterConfig.TargetArn",
+        "FileSystemConfigs",
         *("Publish", "DryRun", "RevisionId", "CodeSha256", "CodeSigningConfigArn"),
         *("FunctionVersion", "MasterRegion", "Marker", "MaxItems"),
     ]
@@ -72,7 +73,6 @@ REFUSED: Mapping[str, Refusal] = {
     "VpcConfig": _UNLESS_EMPTY,
     "KMSKeyArn": _UNLESS_EMPTY,
     "TracingConfig": _is("Mode", "PassThrough"),
-    "FileSystemConfigs": _UNLESS_EMPTY,
     "ImageConfig": _UNLESS_EMPTY,
     "SnapStart": _is("ApplyOn", "None"),
     "DurableConfig": _ALWAYS,

@@ -8,7 +8,7 @@ from typing import Any
 
 from lambent.invoke.assignment import Deliver, Effect, Pool, Start, Stop
 from lambent.invoke.ports import Environment, Node
-from lambent.model.errors import PlatformFault
+from lambent.model.errors import ClientFault, PlatformFault
 from lambent.model.invocation import EnvironmentSpec, Invocation, InvocationResult
 
 _PATIENCE_S = 0.025
@@ -90,6 +90,10 @@ class Placement:
         if pool is None:
             pool = self._pools[key] = Pool()
             self._specs[key] = invocation.spec
+        environment = pool.take_idle()
+        if environment is not None:
+            # The environment's own future: one more behind it would cost the caller a turn of the loop.
+            return environment.invoke(invocation)
         waiter = Waiter(invocation, loop.create_future())
         if pool.finishing:
             loop.call_later(_PATIENCE_S, self._lose_patience, key)
@@ -157,7 +161,7 @@ class Placement:
         else:
             waiter = pool.failed()
             if waiter is not None and self._stopping:
-                _resolve(waiter, environment.refuse_invocation(waiter.invocation))
+                _hear_of_failure(waiter, environment)
             elif waiter is not None:
                 self._start_again(key, pool, environment, waiter)
         self._forget_empty(key, pool)
@@ -168,7 +172,7 @@ class Placement:
         self._alive.discard(environment)
         pool = self._pools[key]
         pool.retry_failed()
-        _resolve(waiter, environment.refuse_invocation(waiter.invocation))
+        _hear_of_failure(waiter, environment)
         self._forget_empty(key, pool)
 
     # Effects
@@ -322,6 +326,17 @@ def _refuse(waiter: Waiter, error: Exception) -> None:
     if not waiter.result.done():
         fault = PlatformFault(f"No execution environment could be started: {error}")
         waiter.result.set_exception(fault)
+
+
+def _hear_of_failure(waiter: Waiter, environment: Environment) -> None:
+    """Tells an event why its environment could not be initialised."""
+    try:
+        result = environment.refuse_invocation(waiter.invocation)
+    except ClientFault as fault:
+        if not waiter.result.done():
+            waiter.result.set_exception(fault)
+    else:
+        _resolve(waiter, result)
 
 
 def _resolve(waiter: Waiter, result: InvocationResult) -> None:

@@ -63,6 +63,21 @@ def conflict(message: str) -> ClientFault:
     return ClientFault("ResourceConflictException", message, 409, fields={"Type": "User"})
 
 
+def mount_failure(arn: str, local_mount_path: str, reason: str) -> ClientFault:
+    """403 ``EFSMountFailureException``.
+
+    Source: the shape of that name in botocore's ``lambda`` model. The text is best known;
+    the reason is ours.
+    """
+    return ClientFault(
+        "EFSMountFailureException",
+        f"The function couldn't mount the Amazon EFS file system {arn} with local path "
+        f"{local_mount_path}: {reason}.",
+        403,
+        fields={"Type": "User"},
+    )
+
+
 def precondition_failed(message: str) -> ClientFault:
     """412 ``PreconditionFailedException``: the ``RevisionId`` given is not the latest."""
     return ClientFault("PreconditionFailedException", message, 412, fields={"Type": "User"})

@@ -24,6 +24,19 @@ class LayerRef:
 
 
 @dataclass(frozen=True, slots=True)
+class FileSystemConfig:
+    """A file system functions share: the access point's ``arn``, mounted on ``local_mount_path``."""
+
+    arn: str
+    local_mount_path: str
+
+    @property
+    def name(self) -> str:
+        """What it is called in ``/mnt``."""
+        return self.local_mount_path.removeprefix("/mnt/")
+
+
+@dataclass(frozen=True, slots=True)
 class FunctionVersion:
     """One version's code and configuration, ``version`` being ``$LATEST`` or a number as text.
 
@@ -73,6 +86,8 @@ class FunctionVersion:
     """What it runs under now: for answers, not stored."""
     dead_letter_arn: str = ""
     """``DeadLetterConfig.TargetArn``."""
+    file_system: FileSystemConfig | None = None
+    """What ``FileSystemConfigs`` holds, which has room for one."""
 
     @property
     def function_arn(self) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 
 from lambent.model.event_invoke import DEFAULT_EVENT_INVOKE_CONFIG, EventInvokeConfig
+from lambent.model.function import FileSystemConfig
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class EnvironmentSpec:
     """Where an asynchronous event that this version could not process is sent, if anywhere."""
     initialization_type: str = "on-demand"
     """``on-demand`` or ``provisioned-concurrency``."""
+    file_system: FileSystemConfig | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
+from lambent.model.function import FileSystemConfig
 from lambent.model.invocation import EnvironmentSpec, Invocation, InvocationResult
 from lambent.node import outcomes
 from lambent.node.environment_log import Ending, EnvironmentLog, error_only
@@ -21,8 +22,12 @@ def max_memory_mib(sandbox: Sandbox) -> int:
     return -(-sandbox.memory_peak_bytes() // _MIB)
 
 
-def describe_exit(how: ExitStatus, *, out_of_memory: bool) -> Describe:
+def describe_exit(
+    how: ExitStatus, *, out_of_memory: bool, file_system: FileSystemConfig | None = None
+) -> Describe:
     """The runtime ended, or could not be started."""
+    if how.not_mounted and file_system is not None:
+        return partial(outcomes.not_mounted, reason=how.not_mounted, config=file_system)
     if how.not_started:
         return partial(outcomes.not_started, reason=how.not_started)
     clean = not how.signal and not how.code
@@ -65,7 +70,10 @@ def refuse_invocation(
     describe: Describe | None,
     born_s: float,
 ) -> InvocationResult:
-    """Answers an invocation whose environment failed to initialise, with its log lines."""
+    """Answers an invocation whose environment failed to initialise, with its log lines.
+
+    Raises ClientFault where AWS refuses the request itself.
+    """
     describe = describe or describe_exit(ExitStatus(1), out_of_memory=False)
     failure = describe(invocation.request_id)
     now_ms = time.time_ns() // 1_000_000
@@ -82,4 +90,6 @@ def refuse_invocation(
         failure=failure,
     )
     log.end(now_ms, ending)
+    if failure.fault is not None:
+        raise failure.fault
     return InvocationResult(failure.payload(), spec.version, "Unhandled", log.tail())

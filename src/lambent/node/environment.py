@@ -369,7 +369,9 @@ class Environment:
         self._log.init_failed(time.time_ns() // 1_000_000, init_ms, failure, self._phase)
 
     def _describe_exit(self, how: ExitStatus) -> Describe:
-        return describe_exit(how, out_of_memory=self._sandbox.oom_killed())
+        return describe_exit(
+            how, out_of_memory=self._sandbox.oom_killed(), file_system=self.spec.file_system
+        )
 
     def _close(self) -> None:
         if self._extensions is not None:
@@ -403,7 +405,10 @@ class Environment:
         return await self._again(watcher)
 
     def refuse_invocation(self, invocation: Invocation) -> InvocationResult:
-        """Answers an invocation whose environment failed to initialise, with its log lines."""
+        """Answers an invocation whose environment failed to initialise, with its log lines.
+
+        Raises ClientFault where AWS refuses the request itself.
+        """
         return endings.refuse_invocation(
             self._log, self._sandbox, self.spec, invocation, self._init_failure, self._born_s
         )

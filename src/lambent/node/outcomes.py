@@ -6,6 +6,9 @@ Source: AWS's runtime interface emulator (``rapidcore``) and recorded answers of
 import json
 from dataclasses import dataclass
 
+from lambent.model.errors import ClientFault, mount_failure
+from lambent.model.function import FileSystemConfig
+
 MAX_RESPONSE_BYTES = 6 * 1024 * 1024 + 100
 """AWS: 6 MB and 100 bytes of envelope, as its own message says."""
 
@@ -22,6 +25,8 @@ class Failure:
     status: str = "error"
     log_line: str = ""
     body: bytes = b""
+    fault: ClientFault | None = None
+    """What the caller gets instead of a payload."""
 
     def payload(self) -> bytes:
         """The JSON document the caller gets."""
@@ -47,6 +52,13 @@ def not_started(request_id: str, reason: str) -> Failure:
     message = f"RequestId: {request_id} Error: {reason}"
     error_type = "Runtime.InvalidEntrypoint"
     return Failure(error_type, message, log_line=f"{message}\n{error_type}\n")
+
+
+def not_mounted(request_id: str, reason: str, config: FileSystemConfig) -> Failure:
+    """The file system that the function shares cannot be mounted."""
+    fault = mount_failure(config.arn, config.local_mount_path, reason)
+    line = f"RequestId: {request_id} Error: {fault.message}\n"
+    return Failure("EFSMountFailureException", fault.message, log_line=line, fault=fault)
 
 
 def init_timed_out(request_id: str, deadline_s: float) -> Failure:

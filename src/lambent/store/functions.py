@@ -5,7 +5,7 @@ import sqlite3
 from dataclasses import asdict
 from typing import Any
 
-from lambent.model.function import LATEST, CodeRef, FunctionVersion, LayerRef
+from lambent.model.function import LATEST, CodeRef, FileSystemConfig, FunctionVersion, LayerRef
 from lambent.model.function_name import FunctionName
 
 _PUT = """
@@ -188,4 +188,6 @@ def _from_row(row: sqlite3.Row) -> FunctionVersion:
     document["layers"] = tuple(
         LayerRef(layer["arn"], CodeRef(**layer["code"])) for layer in document["layers"]
     )
+    if document.get("file_system"):
+        document["file_system"] = FileSystemConfig(**document["file_system"])
     return FunctionVersion(**document)

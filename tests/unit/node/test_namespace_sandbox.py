@@ -32,6 +32,7 @@ class Owner:
         ([], ExitStatus(3)),
         ([b"exit 0 11"], ExitStatus(signal=11)),
         ([b"not-started no bootstrap"], ExitStatus(1, not_started="no bootstrap")),
+        ([b"not-mounted it is gone"], ExitStatus(1, not_mounted="it is gone")),
         ([b"not-started no bootstrap", b"exit 1 0"], ExitStatus(1, not_started="no bootstrap")),
     ],
 )

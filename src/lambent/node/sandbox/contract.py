@@ -33,12 +33,14 @@ class NetworkError(SandboxError):
 class ExitStatus:
     """How the runtime process ended: ``code``, or ``signal`` when one killed it.
 
-    ``not_started``: why its program could not be started at all; empty when it was.
+    ``not_started``: why its program could not be started at all; empty when it was. ``not_mounted``: the same of
+    the file system that its function shares.
     """
 
     code: int = 0
     signal: int = 0
     not_started: str = ""
+    not_mounted: str = ""
 
     def describe(self) -> str:
         """AWS's words: ``exit status 1`` or ``signal: killed``."""

@@ -255,6 +255,8 @@ class NamespaceSandbox:
         kind, _, rest = data.decode(errors="replace").partition(" ")
         if kind == "not-started":
             self._reported = ExitStatus(code=1, not_started=rest)
+        elif kind == "not-mounted":
+            self._reported = ExitStatus(code=1, not_mounted=rest)
         elif kind == "socket":
             self._give_socket(sockets)
         elif kind == "extension":

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lambent.model.invocation import EnvironmentSpec
 from lambent.model.limits import MEMORY_MAX
 from lambent.node.entrypoint import BOOTSTRAP_SCRIPT, choose_entry
 from lambent.node.extensions_api.launch import extension_environ
@@ -57,7 +58,8 @@ class NamespaceBackend:
 
     ``code_root``: the directory under which every ``task_dir`` and ``opt_dir`` lies. ``run_dir``: an empty
     directory to build roots on. ``endpoint_port``: where the platform is reachable inside. ``network``: whether
-    functions have a way out; ``auto``: where that can be had.
+    functions have a way out; ``auto``: where that can be had. ``file_systems``: access point ARN → the host's
+    directory that functions share.
     """
 
     def __init__(
@@ -71,11 +73,13 @@ class NamespaceBackend:
         cpu_limit: bool = True,
         network: NetworkChoice = "auto",
         stem_cells: int = 0,
+        file_systems: Mapping[str, Path] | None = None,
     ) -> None:
         self._interpreters = interpreters
         self._code_root = code_root
         self._run_dir = run_dir
         self._endpoint_port = endpoint_port
+        self._file_systems = dict(file_systems or {})
         self._choice = network
         self._outbound: OutboundNetwork | None = None
         self._not_outbound = ""
@@ -169,6 +173,7 @@ class NamespaceBackend:
             "resolv_conf": self._outbound.resolver.text if self._outbound else "",
             "rootless": self.rootless,
             "runtime_paths": [RUNTIME_PATH],
+            "file_systems": [str(path) for path in self._file_systems.values()],
         }
 
     async def start(self, launch: Launch) -> NamespaceSandbox:
@@ -261,10 +266,20 @@ class NamespaceBackend:
             "entry": entry,
             "environ": environ,
             "extensions": launch.extensions,
+            "file_system": self._shared(spec),
         }
         if launch.extensions:
             rest["extension_environ"] = extension_environ(environ)
         return rest
+
+    def _shared(self, spec: EnvironmentSpec) -> Mapping[str, Any] | None:
+        """The file system a function mounts: its number in the root, and its name in ``/mnt``."""
+        wanted = spec.file_system
+        if wanted is None:
+            return None
+        if wanted.arn not in self._file_systems:
+            raise SandboxError(f"there is no file system {wanted.arn} here")
+        return {"number": list(self._file_systems).index(wanted.arn), "name": wanted.name}
 
     def _inside(self, path: Path) -> str:
         return f"{HIDDEN}/code/{path.relative_to(self._code_root)}"

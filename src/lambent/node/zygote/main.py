@@ -16,7 +16,16 @@ from typing import Any
 
 from lambent.node.linux import seccomp
 from lambent.node.linux import syscalls as sys_
-from lambent.node.zygote import entrypoint, isolate, network, root, rootless, runtime, signals
+from lambent.node.zygote import (
+    entrypoint,
+    file_systems,
+    isolate,
+    network,
+    root,
+    rootless,
+    runtime,
+    signals,
+)
 from lambent.node.zygote.extensions import Supervisor, keep_open
 
 _MAX_MESSAGE_BYTES = 256 * 1024
@@ -39,8 +48,14 @@ class Zygote:
             os.close(fd)
         sys_.unshare(sys_.CLONE_NEWNS)
         root.build_root(
-            setup["root"], setup["binds"], setup["code_root"], setup["uids"], setup["resolv_conf"]
+            setup["root"],
+            setup["binds"],
+            setup["code_root"],
+            setup["uids"],
+            setup["resolv_conf"],
+            setup["file_systems"],
         )
+        self.has_file_systems = bool(setup["file_systems"])
         self.pid_namespace = os.open(f"{root.HIDDEN}/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
         self.filter = seccomp.build_filter()
         self.ahead = runtime.preload(setup["runtime_paths"])
@@ -107,6 +122,9 @@ def _be_child(zygote: Zygote, request: "dict[str, Any]", fds: "list[int]") -> No
         except OSError as error:
             control.send(f"error {error}".encode())
             os._exit(1)
+        except file_systems.MountError as error:
+            control.send(f"not-mounted {error}".encode())
+            os._exit(1)
         if request["entry"]:
             _execute(request, report)
         runtime.run(request["environ"], request["search"], zygote.ahead)
@@ -162,6 +180,7 @@ def _isolate(
     request.update(request["rest"])
     isolate.mount_own(request["task_dir"], request["opt_dir"], request["tmp_mib"], request["uid"])
     isolate.mount_runtime(request["mounts"])
+    _mount_shared(zygote, request)
     os.chdir("/var/task")
     isolate.limit_resources()
     if zygote.rootless:
@@ -183,6 +202,17 @@ def _isolate(
         _supervise(request, fds, control)
     report = control.detach()
     return isolate.keep_only(fds[1], fds[2], report if request["entry"] else -1)
+
+
+def _mount_shared(zygote: Zygote, request: "dict[str, Any]") -> None:
+    """The file system its function asks for, if any; then the way to all of them is cut."""
+    wanted = request["file_system"]
+    if wanted is not None:
+        source = f"{root.SHARED}/{wanted['number']}"
+        uid = 0 if zygote.rootless else request["uid"]
+        file_systems.mount_shared(source, wanted["name"], uid)
+    if zygote.has_file_systems:
+        sys_.umount(root.SHARED, sys_.MNT_DETACH)
 
 
 def _be_dumpable() -> None:

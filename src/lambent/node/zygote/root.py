@@ -8,9 +8,13 @@ import os
 
 from lambent.node.linux import syscalls as sys_
 from lambent.node.linux.init_program import write_init
+from lambent.node.zygote import file_systems
 
 HIDDEN = "/.lambent"
 """Holds what children still need while they set themselves up; they unmount it before any foreign code."""
+
+SHARED = HIDDEN + "/fs"
+"""Directories functions may share: one by number; see :mod:`lambent.node.zygote.file_systems`."""
 
 INIT = HIDDEN + "/init"
 """Pid 1 of every environment; see :mod:`lambent.node.linux.init_program`."""
@@ -26,6 +30,7 @@ _FILES = {
     "etc/nsswitch.conf": "passwd: files\ngroup: files\nhosts: files dns\n",
 }
 _EMPTY = (
+    "mnt",
     "tmp",
     "proc",
     "dev",
@@ -45,12 +50,17 @@ FIRST_UID = 1_900_000_000
 
 
 def build_root(
-    root: str, binds: "dict[str, str]", code_root: str, uids: "list[int]", resolv_conf: str
+    root: str,
+    binds: "dict[str, str]",
+    code_root: str,
+    uids: "list[int]",
+    resolv_conf: str,
+    shared: "list[str]",
 ) -> None:
     """Moves this process into a fresh root, mounted on the empty directory ``root``.
 
     ``binds``: path inside → path on the host (read-only); ``uids``: users that functions run as;
-    ``resolv_conf``: how names are resolved inside.
+    ``resolv_conf``: how names are resolved inside; ``shared``: directories functions may mount read-write.
 
     Needs CAP_SYS_ADMIN over the current mount namespace, which must be this process's own.
     Raises OSError naming the mount that failed; the process is of no use after that.
@@ -70,7 +80,9 @@ def build_root(
     _bind(code_root, root + HIDDEN + "/code")
     _bind("/proc", root + HIDDEN + "/proc", recursive=True)
     attributes = sys_.MOUNT_ATTR_RDONLY | sys_.MOUNT_ATTR_NOSUID
+    os.makedirs(root + SHARED)
     sys_.mount_setattr_recursive(root, attributes)
+    file_systems.bind_sources(root + SHARED, shared)
     os.chdir(root)
     sys_.pivot_root(".", ".")
     sys_.umount(".", sys_.MNT_DETACH)
