@@ -85,7 +85,7 @@ CASES = [
         "CreateEventSourceMapping",
         "a second one",
         {"EventSourceArn": QUEUE, "FunctionName": "f"},
-        RECORDED,
+        seen("failures of CloudFormation stacks"),
         CONFLICT,
         f'An event source mapping with SQS arn (" {QUEUE} ") and function (" f ") already exists. '
         "Please update or delete the existing mapping with UUID <mapping>",
@@ -161,7 +161,7 @@ CASES = [
         "UpdateEventSourceMapping",
         "a batch without a window",
         {"UUID": "<mapping>", "BatchSize": 11},
-        RECORDED,
+        seen("failures of terraform apply"),
         INVALID,
         "Maximum batch window in seconds must be greater than 0 if maximum batch size is greater "
         "than 10",
@@ -170,7 +170,7 @@ CASES = [
         "UpdateEventSourceMapping",
         "to another's source and function",
         {"UUID": "<mapping>", "FunctionName": "f:live"},
-        RECORDED,
+        seen("failures of CloudFormation stacks"),
         CONFLICT,
         Like(
             rf'An event source mapping with SQS arn \(" {QUEUE} "\) and function \(" f "\) already '

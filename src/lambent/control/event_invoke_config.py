@@ -2,7 +2,7 @@
 
 The config that applies is that of the qualifier the event was sent to; without one, ``$LATEST``'s.
 Source: https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-configuring.html, and, for the
-texts, best known: LocalStack's.
+texts, AWS's answers recorded by LocalStack's tests (test_lambda_eventinvokeconfig_exceptions).
 """
 
 import sqlite3

@@ -198,7 +198,10 @@ def _unreadable(kind: kinds.SourceKind, arn: str, error: AwsError) -> AwsError:
 
 
 def _check_unique(cx: sqlite3.Connection, mapping: EventSourceMapping) -> None:
-    """One mapping for a source and a function as it is named. Best known: LocalStack's texts."""
+    """One mapping for a source and a function as it is named.
+
+    Source of the queues' text: what users of AWS quote of it; of the streams', best known.
+    """
     arn = mapping.event_source_arn or ""
     place = (mapping.account_id, mapping.region)
     there = mappings.find_mapping(cx, *place, mapping.function_arn, arn)

@@ -73,7 +73,7 @@ def _is_standard(arn: str) -> bool:
 
 
 def _check_function(cx: sqlite3.Connection, function: FunctionName, arn: str) -> None:
-    """Best known: both texts are LocalStack's."""
+    """Source of both texts: recorded by LocalStack's tests (test_lambda_eventinvokeconfig_exceptions)."""
     try:
         named = parse_function_name(arn, account_id=function.account_id, region=function.region)
     except AwsError:
@@ -85,7 +85,7 @@ def _check_function(cx: sqlite3.Connection, function: FunctionName, arn: str) ->
 
 
 def _invalid(on_success: str, on_failure: str) -> ClientFault:
-    """Best known: LocalStack's text."""
+    """Source: as for :func:`_check_function`."""
     success = f"OnSuccess(destination={on_success})" if on_success else "null"
     failure = f"OnFailure(destination={on_failure})" if on_failure else "null"
     return invalid_parameter(

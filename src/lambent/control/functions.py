@@ -49,7 +49,7 @@ def create_function(plane: ControlPlane, call: Call) -> Result:
     tagged = check_tags(parameters.get("Tags") or {})
     cx = plane.database.connection
     if functions.get_version(cx, function, LATEST) is not None:
-        raise conflict(f"Function already exist: {function.name}")
+        raise conflict(f"Function already exist: {function.name}")  # best known
     _require_handler(parameters)
     signing = _signing_config(cx, parameters, function)
     code = plane.code.put(*uploaded_code(call, parameters["Code"]))
@@ -169,7 +169,7 @@ def uploaded_code(
     if isinstance(call.fetched_code, AwsError):
         raise call.fetched_code
     if call.fetched_code is None or not source.get("S3Bucket"):
-        raise invalid_parameter(f"Please provide a source for {kind}.")
+        raise invalid_parameter(f"Please provide a source for {kind}.")  # best known
     return call.fetched_code, None
 
 
@@ -190,7 +190,7 @@ def _delete_version(plane: ControlPlane, function: FunctionName) -> list[Functio
     if qualifier == LATEST:
         raise invalid_parameter("$LATEST version cannot be deleted without deleting the function.")
     if not is_version(qualifier):
-        raise invalid_parameter("Deletion of aliases is not currently supported.")
+        raise invalid_parameter("Deletion of aliases is not currently supported.")  # best known
     with plane.database.transaction() as cx:
         latest_of(cx, function)
         pointing = aliases.aliases_pointing_at(cx, function, qualifier)

@@ -18,7 +18,7 @@ def logging_changes(given: Mapping[str, Any], base: FunctionVersion) -> dict[str
     """What ``given`` changes of ``base``, by field; what is not given stays.
 
     AWS: with ``JSON`` both levels are ``INFO`` unless they are set; ``Text`` has none and takes them away.
-    Raises ``InvalidParameterValueException`` for a level without ``JSON``.
+    Raises ``InvalidParameterValueException`` for a level without ``JSON``; the text is best known.
     """
     changes = {"log_format": given.get("LogFormat") or base.log_format}
     if given.get("LogGroup"):

@@ -106,7 +106,7 @@ def _touch(cx: sqlite3.Connection, function: FunctionName, holder: FunctionVersi
 
 def _check_url_auth(call: Call) -> None:
     of_url = call.parameters["Action"] == "lambda:InvokeFunctionUrl"
-    if call.parameters.get("FunctionUrlAuthType") and not of_url:
+    if call.parameters.get("FunctionUrlAuthType") and not of_url:  # the text is best known
         raise invalid_parameter(
             "FunctionUrlAuthType is only supported for lambda:InvokeFunctionUrl action"
         )

@@ -168,7 +168,7 @@ def _check_room(
     )
     reserved = concurrency.get_reservation(cx, function)
     if reserved is not None:
-        if others + wanted > reserved:
+        if others + wanted > reserved:  # the text is best known
             raise invalid_parameter(
                 "Requested Provisioned Concurrency should not be greater than the "
                 "reservedConcurrentExecution for function"

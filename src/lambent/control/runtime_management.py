@@ -69,7 +69,7 @@ def _version(cx: sqlite3.Connection, call: Call) -> FunctionVersion:
 
 
 def _check(plane: ControlPlane, version: FunctionVersion, mode: str, arn: str) -> None:
-    """The texts are the best known, but for the members they name."""
+    """The texts are the best known, but for the members they name: no recording was found."""
     if mode != "Manual":
         if arn:
             raise invalid_parameter(

@@ -54,6 +54,7 @@ def check_tags(given: Mapping[str, str]) -> Mapping[str, str]:
     if len(given) > limits.TAGS.value:
         raise invalid_parameter("Number of tags exceeds resource tag limit.")
     if any(key.lower().startswith("aws:") for key in given):
+        # Best known.
         raise invalid_parameter("aws: prefixed tag key names are not allowed for external use.")
     return given
 
