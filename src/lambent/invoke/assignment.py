@@ -71,6 +71,17 @@ class Pool(Generic[EnvironmentT, WaiterT]):
         self.waiting.append(waiter)
         return self._decide(len(self.finishing))
 
+    def take_idle(self) -> EnvironmentT | None:
+        """An event came that need not wait: the environment it is to be given, busy from now on.
+
+        None where it has to wait (:meth:`request`). The same environment that ``request`` would deliver to.
+        """
+        if not self.idle or self.waiting:
+            return None
+        environment = self.idle.pop()
+        self.busy.add(environment)
+        return environment
+
     def withdraw(self, waiter: WaiterT) -> None:
         """An event waits no longer."""
         if waiter in self.waiting:

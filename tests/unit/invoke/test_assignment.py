@@ -84,6 +84,16 @@ class PoolRules(RuleBasedStateMachine):
         self.retrying.pop(0)
         self.pool.retry_failed()
 
+    @rule()
+    def take_idle(self) -> None:
+        """An event that need not wait gets the environment used last; with none idle nothing changes."""
+        taken = self.pool.take_idle()
+        assert taken == (self.idle[-1] if self.idle else None)
+        if taken is not None:
+            self.idle.remove(taken)
+            self.asked += 1
+            self.working[taken] = f"event {self.asked}"
+
     @precondition(lambda self: self.working)
     @rule(data=st.data())
     def respond(self, data: st.DataObject) -> None:
