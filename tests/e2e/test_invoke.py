@@ -103,7 +103,7 @@ def test_dry_run_runs_nothing(deploy: Callable[..., Any], logs: Any) -> None:
     """``DryRun`` answers 204 and the function does not run; an unknown one is not found."""
     function = deploy(ECHO)
     answer = function.client.invoke(FunctionName=function.name, InvocationType="DryRun")
-    assert answer["StatusCode"] == 204
+    assert (answer["StatusCode"], answer["Payload"].read()) == (204, b"")
     groups = logs.describe_log_groups(logGroupNamePrefix=f"/aws/lambda/{function.name}")
     assert groups["logGroups"] == []
     with pytest.raises(function.client.exceptions.ResourceNotFoundException):

@@ -40,7 +40,8 @@ class ZygoteClient:
     async def open(self, setup: Mapping[str, Any], network_namespace: int = -1) -> None:
         """Starts the process and waits until it is warm. ``network_namespace``: where it is to live.
 
-        Raises SandboxError, with the zygote's own words, when it cannot isolate on this host.
+        Raises SandboxError, with the zygote's own words, when it cannot isolate on this host. The process is
+        ended then, and where nobody waits any longer.
         """
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         source = str(Path(__file__).parents[3])
@@ -57,13 +58,16 @@ class ZygoteClient:
         self._socket = ours
         loop = asyncio.get_running_loop()
         fds = [network_namespace] if network_namespace >= 0 else []
-        socket.send_fds(ours, [json.dumps(setup).encode()], fds)
         try:
+            socket.send_fds(ours, [json.dumps(setup).encode()], fds)
             async with asyncio.timeout(READY_DEADLINE_S):
                 answer = json.loads(await loop.sock_recv(ours, 65536) or b"{}")
         except (TimeoutError, OSError, ValueError) as error:
             await self.close()
             raise SandboxError(f"the zygote did not start: {error!r}") from error
+        except asyncio.CancelledError:
+            await self.close()
+            raise
         if not answer.get("ready"):
             await self.close()
             raise SandboxError(answer.get("error", "the zygote ended while it started"))
