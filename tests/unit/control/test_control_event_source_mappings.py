@@ -243,8 +243,10 @@ def test_a_timestamp_comes_back_as_it_was_given(client: Any) -> None:
                 "StartingPositionTimestamp": datetime(1960, 1, 1, tzinfo=UTC),
             },
             INVALID,
-            "Received Exception while reading from provided stream. class java.lang.Long can not be "
-            "converted to a Timestamp",
+            (
+                "Received Exception while reading from provided stream. class java.lang.Long can not "
+                "be converted to a Timestamp"
+            ),
         ),
         (
             LATEST | {"ScalingConfig": {"MaximumConcurrency": 2}},
