@@ -1,8 +1,10 @@
 """The one way an event reaches a function: resolve, check, count, assign, and the result comes back."""
 
+import asyncio
 import random
 import uuid
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import msgspec
 
@@ -14,11 +16,31 @@ from lambent.invoke.provisioned import Provisioned
 from lambent.invoke.routing import choose_version
 from lambent.model.errors import ClientFault
 from lambent.model.invocation import Invocation, InvocationResult, ResponseSink
-from lambent.observe.metrics import Metrics
+from lambent.observe.metrics import FunctionMetrics, Metrics
 
 MAX_SYNC_PAYLOAD_BYTES = 6 * 1024 * 1024
 """AWS: 6 MB for request and response of a synchronous call. Source: "Lambda quotas"."""
 _check_json = msgspec.json.Decoder(msgspec.Raw).decode
+
+
+@dataclass(slots=True)
+class Running:
+    """An invocation that takes a place of its function's concurrency until :meth:`end`."""
+
+    answer: "asyncio.Future[InvocationResult]"
+    _counting: Counting
+    _counts: FunctionMetrics
+    _function: tuple[str, str, str]
+    _has_own: bool
+
+    def end(self) -> None:
+        """Gives the place back, and counts what came of it."""
+        self._counting.release(*self._function, provisioned=self._has_own)
+        answer = self.answer
+        if answer.done() and not answer.cancelled() and answer.exception() is None:
+            self._counts.invocations += 1
+            if answer.result().function_error is not None:
+                self._counts.errors += 1
 
 
 class Frontend:
@@ -74,6 +96,39 @@ class Frontend:
         A ``trace_id`` is given its lineage on the way. Raises ClientFault (nothing ran; also for a function that
         keeps invoking itself) or PlatformFault; a failing function is a result.
         """
+        running = self.start(
+            account_id,
+            region,
+            function_name,
+            qualifier,
+            payload,
+            request_id=request_id,
+            client_context=client_context,
+            trace_id=trace_id,
+            sink=sink,
+        )
+        try:
+            return await running.answer
+        finally:
+            running.end()
+
+    def start(
+        self,
+        account_id: str,
+        region: str,
+        function_name: str,
+        qualifier: str | None,
+        payload: bytes,
+        *,
+        request_id: str | None = None,
+        client_context: str | None = None,
+        trace_id: str | None = None,
+        sink: ResponseSink | None = None,
+    ) -> "Running":
+        """The same without waiting, for callbacks: whoever starts it calls :meth:`Running.end` once, always.
+
+        Raises what :meth:`invoke` raises where nothing ran; what comes later is the answer's exception.
+        """
         target = self._directory.resolve(account_id, region, function_name, qualifier)
         payload = check_payload(payload)
         name = target.primary.function_name
@@ -101,14 +156,13 @@ class Frontend:
         except ClientFault:
             counts.throttles += 1
             raise
+        function = (account_id, region, name)
         try:
-            result = await self._placement.invoke(invocation)
-        finally:
-            self._counting.release(account_id, region, name, provisioned=has_own)
-        counts.invocations += 1
-        if result.function_error is not None:
-            counts.errors += 1
-        return result
+            answer = self._placement.invoke(invocation)
+        except BaseException:
+            self._counting.release(*function, provisioned=has_own)
+            raise
+        return Running(answer, self._counting, counts, function, has_own)
 
 
 def check_payload(payload: bytes) -> bytes:

@@ -87,7 +87,7 @@ class Edge:
         elif exchange.too_large:
             _respond(exchange, _too_large(exchange))
         elif is_invocation(exchange):
-            self._spawn(exchange, self._invoke_route.serve(exchange))
+            self._invoke(exchange)
         elif is_stream_invocation(exchange) and self._stream_route is not None:
             self._spawn(exchange, self._stream_route.serve(exchange))
         elif exchange.target.startswith(_INTERNAL):
@@ -105,6 +105,16 @@ class Edge:
             )
         else:
             self._route(exchange, inside=True)
+
+    def _invoke(self, exchange: Exchange) -> None:
+        try:
+            work = self._invoke_route.serve(exchange)
+        except Exception:
+            _log.exception("a request failed inside the platform")
+            _respond(exchange, _internal_error(None, str(uuid.uuid4())))
+            return
+        if work is not None:
+            self._spawn(exchange, work)
 
     def _spawn(self, exchange: Exchange, work: Coroutine[Any, Any, None]) -> "asyncio.Task[None]":
         task = asyncio.get_running_loop().create_task(work)

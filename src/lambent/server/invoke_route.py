@@ -8,17 +8,18 @@ validates it as AWS does, before it is refused.
 
 import base64
 import json
+import logging
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
-from typing import Protocol
+from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
 from lambent.http1.exchange import Exchange
 from lambent.invoke.events import MAX_PAYLOAD_BYTES
-from lambent.invoke.frontend import Frontend
-from lambent.model.errors import AwsError, ClientFault, not_yet
+from lambent.invoke.frontend import Frontend, Running
+from lambent.model.errors import AwsError, ClientFault, PlatformFault, not_yet
 from lambent.model.http import HttpResponse
 from lambent.model.invocation import InvocationResult
 from lambent.server.callers import LookUp, account_and_region, to_request
@@ -40,6 +41,7 @@ _TARGET = Target("lambda", "Invoke", "rest-json")
 _ASYNC_TARGET = Target("lambda", "InvokeAsync", "rest-json")
 OPERATIONS = frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStream"})
 """Lambda's operations that are answered here, or by ``stream_route``, and not by ``Operations``."""
+_log = logging.getLogger("lambent.server")
 REFUSED: Mapping[str, str | None] = {
     "DurableExecutionName": None,
     "TenantId": None,
@@ -102,19 +104,23 @@ class InvokeRoute:
         self._events = events
         self._cross_account = cross_account
 
-    async def serve(self, exchange: Exchange) -> None:
-        """Answers one Invoke request, whatever comes of it but a bug."""
+    def serve(self, exchange: Exchange) -> Coroutine[Any, Any, None] | None:
+        """Answers one Invoke request, whatever comes of it but a bug: by a callback, or with the work returned.
+
+        A task for each invocation that its caller waits for would cost more than its callback does.
+        """
         request_id = new_request_id()
+        work = None
         try:
             if exchange.target.startswith(ASYNC_PREFIX):
-                await self._invoke_async(exchange, request_id)
+                work = self._invoke_async(exchange, request_id)
             else:
-                await self._invoke(exchange, request_id)
+                work = self._invoke(exchange, request_id)
         except AwsError as error:
-            answer = _refusal(exchange, error, request_id)
-            exchange.respond(answer.status, answer.headers, answer.body)
+            _refuse(exchange, error, request_id)
+        return None if work is None else _finish_work(exchange, request_id, work)
 
-    async def _invoke(self, exchange: Exchange, request_id: str) -> None:
+    def _invoke(self, exchange: Exchange, request_id: str) -> Coroutine[Any, Any, None] | None:
         headers = exchange.headers
         path, _, query = exchange.target.partition(b"?")
         name = unquote(path.rstrip(b"/")[len(PREFIX) : -len(_SUFFIX)].decode("latin-1"))
@@ -132,10 +138,9 @@ class InvokeRoute:
             raise not_yet(REFUSED_HEADERS[given])
         if kind != b"RequestResponse":
             function = (account_id, region, name, qualifier)
-            await self._other_kind(exchange, kind, function, request_id)
-            return
+            return self._other_kind(exchange, kind, function, request_id)
         trace_id = trace_of(headers)
-        result = await self._frontend.invoke(
+        running = self._frontend.start(
             account_id,
             region,
             name,
@@ -145,8 +150,11 @@ class InvokeRoute:
             client_context=client_context_of(headers.get(b"x-amz-client-context")),
             trace_id=trace_id,
         )
-        head = _head(result, request_id, trace_id, log_type == b"Tail")
-        exchange.respond_raw(200, head, result.payload)
+        wants_tail = log_type == b"Tail"
+        running.answer.add_done_callback(
+            lambda _: _answer(exchange, running, request_id, trace_id, wants_tail)
+        )
+        return None
 
     async def _other_kind(
         self,
@@ -197,6 +205,37 @@ class InvokeRoute:
         if deliveries > 1:
             head += f"{DELIVERIES.decode()}: {deliveries}\r\n"
         exchange.respond_raw(202, head.encode("latin-1"), b"")
+
+
+def _answer(
+    exchange: Exchange, running: Running, request_id: str, trace_id: str, wants_tail: bool
+) -> None:
+    try:
+        running.end()
+        result = running.answer.result()
+        head = _head(result, request_id, trace_id, wants_tail)
+        exchange.respond_raw(200, head, result.payload)
+    except AwsError as error:
+        _refuse(exchange, error, request_id)
+    except Exception:
+        _log.exception("an invocation failed inside the platform")
+        fault = PlatformFault(f"Lambent failed; its log says why (request {request_id}).")
+        answer = codec.encode_error(_TARGET, fault, request_id)
+        exchange.respond(answer.status, answer.headers, answer.body)
+
+
+async def _finish_work(
+    exchange: Exchange, request_id: str, work: Coroutine[Any, Any, None]
+) -> None:
+    try:
+        await work
+    except AwsError as error:
+        _refuse(exchange, error, request_id)
+
+
+def _refuse(exchange: Exchange, error: AwsError, request_id: str) -> None:
+    answer = _refusal(exchange, error, request_id)
+    exchange.respond(answer.status, answer.headers, answer.body)
 
 
 def _refusal(exchange: Exchange, error: AwsError, request_id: str) -> HttpResponse:
