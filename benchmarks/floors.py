@@ -15,7 +15,7 @@ from lambent.http1.exchange import Exchange
 from lambent.http1.server import HttpServer
 
 
-def _serve_echo(port: int) -> None:
+def _serve_echo(port: int, max_body_bytes: int) -> None:
     def echo(exchange: Exchange) -> None:
         exchange.respond_raw(200, b"content-type: application/json\r\n", exchange.body)
 
@@ -23,20 +23,20 @@ def _serve_echo(port: int) -> None:
         listener = socket.socket()
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(("127.0.0.1", port))
-        await HttpServer(echo, 1 << 20).listen(listener)
+        await HttpServer(echo, max_body_bytes).listen(listener)
         await asyncio.Event().wait()
 
     with asyncio.Runner(loop_factory=new_event_loop_factory()) as runner:
         runner.run(run())
 
 
-def with_echo(measure: Callable[[int], float]) -> float:
+def with_echo(measure: Callable[[int], float], max_body_bytes: int = 1 << 20) -> float:
     """What ``measure(port)`` gives for a bare echo on the same HTTP stack."""
     port = free_port()
     pid = os.fork()
     if pid == 0:
         try:
-            _serve_echo(port)
+            _serve_echo(port, max_body_bytes)
         finally:
             os._exit(0)
     try:

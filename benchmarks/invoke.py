@@ -5,6 +5,7 @@
 
 import asyncio
 import json
+import os
 import statistics
 import sys
 import threading
@@ -15,6 +16,14 @@ from typing import cast
 
 from benchmarks.floors import interpreter_start_ms, with_echo
 from benchmarks.harness import Connection, Platform, invoke_bytes
+from benchmarks.lifecycle import (
+    BIG_PAYLOAD,
+    ECHO,
+    big_p50_ms,
+    cold_p50_ms,
+    freeze_and_thaw_us,
+    starts_per_s,
+)
 
 HANDLER = "def handler(event, context):\n    return {'n': event['n'], 'stream': context.log_stream_name}\n"
 PAYLOAD = json.dumps({"n": 1, "text": "x" * 1000}).encode()
@@ -107,11 +116,12 @@ def burst(port: int, names: Sequence[str]) -> tuple[float, int, int]:
     return elapsed_ms, len(names) - len(good), len(streams)
 
 
-def cpu_s(pid: int) -> float:
+def cpu_s(pid: int) -> tuple[float, float]:
     """User and system time of one process so far."""
     with open(f"/proc/{pid}/stat") as file:
         fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / 100
+    ticks = os.sysconf("SC_CLK_TCK")
+    return int(fields[11]) / ticks, int(fields[12]) / ticks
 
 
 def show(name: str, figure: str, beside: str = "") -> None:
@@ -128,6 +138,8 @@ def measure(quick: bool) -> None:
     echo_rate = with_echo(
         lambda port: asyncio.run(throughput(port, invoke_bytes("e", PAYLOAD), 16, seconds))
     )
+    big = 3 if quick else 30
+    echo_big_ms = with_echo(lambda port: big_p50_ms(port, "e", big), len(BIG_PAYLOAD))
     python_ms = interpreter_start_ms(10 if quick else 30)
     with Platform() as platform:
         port = platform.port
@@ -145,17 +157,26 @@ def measure(quick: bool) -> None:
         )
         show("warm invoke, 1 client, p99", f"{percentile(times, 0.99):.3f} ms")
         asyncio.run(throughput(port, invoke_bytes("warm", PAYLOAD), 16, 0.5))
-        before_s = cpu_s(platform.process.pid)
+        before = cpu_s(platform.process.pid)
         rate = asyncio.run(throughput(port, invoke_bytes("warm", PAYLOAD), 16, seconds))
-        cpu_us = (cpu_s(platform.process.pid) - before_s) / (rate * seconds) * 1e6
+        after = cpu_s(platform.process.pid)
+        user_us, system_us = (
+            (b - a) / (rate * seconds) * 1e6 for a, b in zip(before, after, strict=True)
+        )
         show(
             "warm invokes, 16 clients",
             f"{rate:.0f} /s",
             f"{rate / echo_rate:.2f} × bare echo ({echo_rate:.0f} /s)",
         )
-        show("the platform's own CPU per warm invoke", f"{cpu_us:.0f} µs")
+        show(
+            "the platform's own CPU per warm invoke",
+            f"{user_us + system_us:.0f} µs",
+            f"{user_us:.0f} user + {system_us:.0f} system",
+        )
+        big_payloads(platform, echo_big_ms, big)
         cold_starts(platform, cold, python_ms)
-        bursts(platform, 3)
+        bursts(platform, 100, 3)
+        bursts(platform, 200, 1 if quick else 3)
         mib = platform.private_bytes() / 1e6
         show(
             "private memory per idle environment",
@@ -163,6 +184,32 @@ def measure(quick: bool) -> None:
             f"{len(platform.environments())} alive",
         )
         show("server after that, resident", f"{platform.resident_bytes() / 1e6:.0f} MB")
+    lives(quick)
+
+
+def big_payloads(platform: Platform, echo_ms: float, count: int) -> None:
+    """6 MB in and out."""
+    platform.create("big", ECHO)
+    big_p50_ms(platform.port, "big", 2)
+    p50 = big_p50_ms(platform.port, "big", count)
+    show(
+        "6 MB in, 6 MB out, p50",
+        f"{p50:.1f} ms",
+        f"{p50 / echo_ms:.1f} × bare echo ({echo_ms:.1f} ms)",
+    )
+
+
+def lives(quick: bool) -> None:
+    """Environments that come and go, each on a platform of its own."""
+    rate, errors = starts_per_s(60 if quick else 400, 8)
+    show("environments started and stopped", f"{rate:.0f} /s", f"{errors} errors, 8 clients")
+    rounds = 8 if quick else 40
+    with_ms, without_ms = cold_p50_ms(rounds), cold_p50_ms(rounds, "--stem-cells", "0")
+    beside = f"{with_ms / without_ms:.2f} × --stem-cells 0 ({without_ms:.1f} ms)"
+    show("cold invoke with stem cells, p50", f"{with_ms:.1f} ms", beside)
+    both_us = freeze_and_thaw_us(2000)
+    figure = "no cgroup v2 here" if both_us is None else f"{both_us:.0f} µs"
+    show("freeze + thaw, the two writes", figure)
 
 
 def cold_starts(platform: Platform, count: int, python_ms: float) -> None:
@@ -178,11 +225,11 @@ def cold_starts(platform: Platform, count: int, python_ms: float) -> None:
     show("cold invoke after 250 ms idle, p99", f"{percentile(times, 0.99):.1f} ms")
 
 
-def bursts(platform: Platform, rounds: int) -> None:
-    """100 fresh functions invoked at the same moment."""
+def bursts(platform: Platform, count: int, rounds: int) -> None:
+    """``count`` fresh functions invoked at the same moment."""
     results = []
     for index in range(rounds):
-        names = [f"burst{index}-{n}" for n in range(100)]
+        names = [f"burst{count}-{index}-{n}" for n in range(count)]
         for name in names:
             platform.create(name, HANDLER)
         results.append(burst(platform.port, names))
@@ -190,7 +237,7 @@ def bursts(platform: Platform, rounds: int) -> None:
     elapsed_ms = statistics.median(r[0] for r in results)
     errors, environments = sum(r[1] for r in results), min(r[2] for r in results)
     show(
-        "100 simultaneous cold starts, all answered",
+        f"{count} simultaneous cold starts, all answered",
         f"{elapsed_ms:.0f} ms",
         f"{errors} errors, {environments} environments each, {rounds} rounds",
     )
