@@ -90,7 +90,7 @@ def test_what_lambda_refuses_is_a_failed_activity(place: Any) -> None:
     assert place.provisioned == 1
     failed = place("DescribeScalingActivities")["ScalingActivities"][0]
     assert failed["StatusCode"] == "Failed"
-    assert "UnreservedConcurrentExecution" in failed["StatusMessage"]
+    assert "unreserved concurrency [1000]" in failed["StatusMessage"]
 
 
 def test_scheduled_actions_run_at_their_times(place: Any) -> None:
