@@ -71,7 +71,7 @@ def test_only_what_is_needed_stands_in_the_root(attempt: Callable[..., Any]) -> 
     """The root holds the system, the code and the layers; home directories hold no one's files."""
     found = attempt("""
 listing = {"": os.listdir("/")}
-for name in ("root", "home", "run", "sys", "var", "etc", "dev"):
+for name in ("root", "home", "mnt", "run", "sys", "var", "etc", "dev"):
     try: listing[name] = os.listdir("/" + name)
     except OSError: listing[name] = None
 listing["mounts"] = open("/proc/self/mounts").read()
@@ -83,6 +83,7 @@ return listing
         "etc",
         "home",
         "lib",
+        "mnt",
         "opt",
         "proc",
         "root",
