@@ -108,29 +108,8 @@ class Platform:
         platform.endpoint = f"http://{host}:{port}"
         data_dir = open_data_dir(settings.data_dir, stack)
         interpreters = find_interpreters()
-        platform.queues = SqliteQueueStore(data_dir / QUEUES_FILE_NAME)
-        control = await Control.open(
-            settings,
-            data_dir,
-            interpreters,
-            stack,
-            platform.outlets,
-            platform.queues,
-            platform.metrics,
-        )
-        await platform.queues.open()
-        stack.push_async_callback(platform.queues.close)
-        platform.sqs = SqsService(platform.queues)
-        await sqs_upkeep.start(platform.sqs)
-        platform.outlets.register("sqs", SqsOutlet(platform.sqs))
-        platform.sns = await platform._start_sns(data_dir, stack)
-        platform.neighbours = Neighbours(
-            {*REGISTRIES, *AWAITED},
-            dict(parse_neighbour("=".join(one)) for one in settings.neighbour_endpoints.items()),
-            data_dir / "neighbour.log",
-            embedded=settings.neighbours,
-        )
-        stack.push_async_callback(platform.neighbours.close)
+        control = await platform._open_records(data_dir, interpreters, stack)
+        await platform._open_services(data_dir, stack)
         logs = LogsService(data_dir)
         logs.start()
         stack.callback(logs.stop)
@@ -143,25 +122,11 @@ class Platform:
         backend = await platform._open_backend(interpreters, port, data_dir)
         stack.push_async_callback(backend.close)
         platform.node = Node(backend, interpreters, logs.writer, Credentials(mint), inside)
-        placement = Placement(platform.node, settings.max_concurrency, settings.idle_timeout_s)
-        platform.placement = control.changes.placement = placement
-        placement.open()
-        stack.push_async_callback(placement.close, _STOP_DEADLINE_S)
-        control.changes.provisioned = Provisioned(placement)
-        stack.callback(control.changes.provisioned.close)
-        control.changes.provision_all()
-        platform.scaling = AutoScaling(
-            control.plane, control.thread, control.changes.provisioned, settings.time_scale
-        )
+        platform._open_pools(control, stack)
         stack.callback(inside.close)
         edge = platform._make_edge(control, logs, mint)
         stack.callback(edge.close)
-        await platform.events.open()
-        stack.push_async_callback(platform.events.close)
-        platform.scaling.start()
-        stack.push_async_callback(platform.scaling.stop)
-        await control.sweep_checkpoints(platform.queues)
-        await control.sources.start(control.plane, control.thread, platform.frontend, platform.api)
+        await platform._start_pumps(control, stack)
         server = HttpServer(edge.handle, MAX_REQUEST_BYTES)
         bounds = Bounds(max_held_bytes=_MAX_HELD_BYTES, max_connections=_MAX_CONNECTIONS)
         await server.listen(listener, bounds=bounds)
@@ -170,7 +135,57 @@ class Platform:
         stack.push_async_callback(control.sources.close)
         return platform
 
-    def _make_edge(self, control: "Control", logs: LogsService, mint: CredentialMint) -> Edge:
+    async def _open_records(
+        self, data_dir: Path, interpreters: list[Interpreter], stack: AsyncExitStack
+    ) -> Control:
+        """The control plane and the queue store: what is on disk."""
+        self.queues = SqliteQueueStore(data_dir / QUEUES_FILE_NAME)
+        control = await Control.open(
+            self.settings, data_dir, interpreters, stack, self.outlets, self.queues, self.metrics
+        )
+        await self.queues.open()
+        stack.push_async_callback(self.queues.close)
+        return control
+
+    async def _open_services(self, data_dir: Path, stack: AsyncExitStack) -> None:
+        """Queues, topics, and the services of others."""
+        self.sqs = SqsService(self.queues)
+        await sqs_upkeep.start(self.sqs)
+        self.outlets.register("sqs", SqsOutlet(self.sqs))
+        self.sns = await self._start_sns(data_dir, stack)
+        endpoints = self.settings.neighbour_endpoints
+        self.neighbours = Neighbours(
+            {*REGISTRIES, *AWAITED},
+            dict(parse_neighbour("=".join(one)) for one in endpoints.items()),
+            data_dir / "neighbour.log",
+            embedded=self.settings.neighbours,
+        )
+        stack.push_async_callback(self.neighbours.close)
+
+    def _open_pools(self, control: Control, stack: AsyncExitStack) -> None:
+        """Environments: on demand, and those kept initialised."""
+        settings = self.settings
+        placement = Placement(self.node, settings.max_concurrency, settings.idle_timeout_s)
+        self.placement = control.changes.placement = placement
+        placement.open()
+        stack.push_async_callback(placement.close, _STOP_DEADLINE_S)
+        control.changes.provisioned = Provisioned(placement)
+        stack.callback(control.changes.provisioned.close)
+        control.changes.provision_all()
+        self.scaling = AutoScaling(
+            control.plane, control.thread, control.changes.provisioned, settings.time_scale
+        )
+
+    async def _start_pumps(self, control: Control, stack: AsyncExitStack) -> None:
+        """What invokes functions by itself: events, scaling's clock, event sources."""
+        await self.events.open()
+        stack.push_async_callback(self.events.close)
+        self.scaling.start()
+        stack.push_async_callback(self.scaling.stop)
+        await control.sweep_checkpoints(self.queues)
+        await control.sources.start(control.plane, control.thread, self.frontend, self.api)
+
+    def _make_edge(self, control: Control, logs: LogsService, mint: CredentialMint) -> Edge:
         """The edge and everything it calls."""
 
         async def reset() -> None:
@@ -258,7 +273,7 @@ class Platform:
         self.outlets.register("sns", SnsOutlet(sns))
         return sns
 
-    def _make_events(self, control: "Control", frontend: Frontend) -> EventQueue:
+    def _make_events(self, control: Control, frontend: Frontend) -> EventQueue:
         """Asynchronous invocation, and functions as a place to send events to."""
         reader, clock, queues = control.plane.database.reader(), LoopClock(), dict[int, str]()
         self.outlets.register(
