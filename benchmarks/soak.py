@@ -109,8 +109,9 @@ def settle(
 def soak(lives: int) -> bool:
     """Runs it and prints what came of it."""
     wrong: list[bytes] = []
-    # Filling 128 MB takes seconds at the 7% of a CPU that go with them: here it is about what is left.
-    with Platform(None, "--no-cpu-limit") as platform:
+    # Filling 128 MB takes seconds at the 7% of a CPU that go with them, and stem cells are there to stay: here
+    # it is about what is left.
+    with Platform(None, "--no-cpu-limit", "--stem-cells", "0") as platform:
         names = [f"soak{n}" for n in range(WORKERS)]
         platform.create("first", HANDLER, 128, timeout_s=3)
         platform.connection.call(invoke_bytes("first", b'{"end": "none"}'))
