@@ -30,7 +30,7 @@ from lambent.services.sns.envelope import (
 )
 from lambent.services.sns.signing import Signer
 
-GOLDEN = Path("/work/shared/golden/events/sns-event.json")
+GOLDEN = Path(__file__).parents[5] / "shared" / "golden" / "events" / "sns-event.json"
 SIGNATURE = Signature("1", "c2ln", "http://h/cert.pem")
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), min_size=1)
 
