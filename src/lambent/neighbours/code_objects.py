@@ -1,6 +1,6 @@
 """Code from S3: the object that a request names, fetched through the neighbour that serves S3.
 
-Source of the texts: AWS's answers as recorded in public issues of Terraform, CDK and Serverless.
+The texts are AWS's as best known; they were not compared with a recording.
 """
 
 from collections.abc import Mapping
