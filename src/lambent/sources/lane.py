@@ -14,19 +14,19 @@ from typing import Protocol
 from lambent.model.errors import AwsError
 from lambent.model.invocation import InvocationResult
 from lambent.sources.backoff import Backoff
-from lambent.sources.batch import make_event
 from lambent.sources.contract import CALL_FAILED, OK
-from lambent.sources.failures import reported_failures
 from lambent.sources.lane_intake import LaneIntake
 from lambent.sources.queue_worker import problem
 from lambent.sources.stream_failures import (
     AGE_EXCEEDED,
     RETRIES_EXHAUSTED,
+    TOO_LARGE,
     GivenUp,
     Piece,
     decide,
     lowest_failed,
     split_by_age,
+    without_handled,
 )
 from lambent.sources.stream_source import StreamRecord
 from lambent.sources.stream_work import (
@@ -60,7 +60,7 @@ class Lane:
         self.number = number
         self.mark: int | None = None
         self.window: Window | None = None
-        self.intake = LaneIntake(work.settings)
+        self.intake = LaneIntake(work.settings, work.form.frame_bytes)
         self.done_bytes = 0
         self.in_flight = False
         self._work = work
@@ -109,7 +109,9 @@ class Lane:
     # Handling a piece
 
     async def _handle(self, piece: Piece) -> None:
-        old, fresh = split_by_age(piece, self._work.now_s() - self._work.max_age_s())
+        old, fresh = split_by_age(
+            piece, self._work.now_s() - self._work.max_age_s(), self._work.kept_from
+        )
         if old is not None:
             self._replace(() if fresh is None else (fresh,))
             await self._give_up(old, AGE_EXCEEDED)
@@ -122,6 +124,10 @@ class Lane:
                 self._work.counters.throttled += is_throttled(error)
                 await self._work.pause(self._backoff.next_s())
                 return
+            if error.status == 413 and len(piece.records) == 1 and self._work.form.drops_too_large:
+                self._replace(())
+                await self._give_up(piece, TOO_LARGE)
+                return
             result = None
         await self._after(replace(piece, invoked=piece.invoked + 1), result)
 
@@ -132,8 +138,8 @@ class Lane:
         if self.window is not None:
             payload = window_event(piece, self.window, self._shard.shard_id, settings.stream_arn)
         else:
-            payload = make_event(piece.records)
-        if piece.records:
+            payload = self._work.form.event(self._shard.shard_id, piece.records)
+        if piece.records and self._work.form.has_iterator_age:
             age_s = max(0.0, self._work.now_s() - piece.records[-1].arrived_s)
             self._work.metrics().iterator_age.observe(age_s)
         self.in_flight = True
@@ -146,32 +152,44 @@ class Lane:
         settings, counters = self._work.settings, self._work.counters
         counters.invoked += 1
         self._last = result
-        failed_at = self._failed_at(piece, result)
+        left, apart, failed_at = self._outcome(piece, result)
         decision = decide(
-            piece, failed_at, max_retries=settings.max_retries, bisects=settings.bisects
+            left,
+            failed_at,
+            max_retries=settings.max_retries,
+            bisects=settings.bisects and not apart,
         )
+        done = apart + left.records[: decision.done]
+        went_well = failed_at is None or bool(done)
         self._replace(decision.left)
-        if failed_at is None or decision.done:
+        if went_well:
             self._backoff.reset()
             self._pass_state(piece, result)
-        self._finished(piece.records[: decision.done])
+        self._finished(done)
         counters.retried += bool(decision.left)
         if result is not None:
-            self._work.report(OK if failed_at is None or decision.done else CALL_FAILED)
+            self._work.report(OK if went_well else CALL_FAILED)
         if decision.given_up is not None:
             await self._give_up(decision.given_up, RETRIES_EXHAUSTED)
-        elif failed_at is None or decision.done:
+        elif went_well:
             await self._shard.commit(self)
         if decision.wait:
             await self._work.pause(self._backoff.next_s())
 
-    def _failed_at(self, piece: Piece, result: InvocationResult | None) -> int | None:
+    def _outcome(
+        self, piece: Piece, result: InvocationResult | None
+    ) -> tuple[Piece, tuple[StreamRecord, ...], int | None]:
+        """(what is left, records that are done apart from it, where what is left failed)."""
         if result is None or result.function_error is not None:
-            return 0
+            return piece, (), 0
         if not self._work.settings.reports_failures:
-            return None
-        known = {record.sequence_number for record in piece.records}
-        return lowest_failed(piece.records, reported_failures(result.payload, known))
+            return piece, (), None
+        form, records = self._work.form, piece.records
+        known = {record.sequence_number for record in records}
+        failed = form.reported(self._shard.shard_id, result.payload, known)
+        if form.retries_apart and failed:
+            return *without_handled(piece, failed), 0
+        return piece, (), lowest_failed(records, failed)
 
     def _pass_state(self, piece: Piece, result: InvocationResult | None) -> None:
         """To the next invocation of the window; one that is over is closed."""

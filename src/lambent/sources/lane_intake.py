@@ -6,16 +6,15 @@
 """
 
 import asyncio
-from typing import Final
 
 from lambent.sources.batch import MAX_EVENT_BYTES
 from lambent.sources.stream_batch import LaneQueue, batch_end
 from lambent.sources.stream_failures import Piece
+from lambent.sources.stream_form import RECORDS
 from lambent.sources.stream_settings import StreamSettings
 from lambent.sources.stream_source import StreamRecord
 from lambent.sources.tumbling import Window, record_room, window_at
 
-_FRAME_BYTES: Final = len(b'{"Records":[]}')
 Taken = tuple[Piece, Window | None]
 """A batch, and the window it belongs to."""
 
@@ -23,10 +22,11 @@ Taken = tuple[Piece, Window | None]
 class LaneIntake:
     """Lives on the loop; ``added_bytes`` is of all records there ever were."""
 
-    def __init__(self, settings: StreamSettings) -> None:
+    def __init__(self, settings: StreamSettings, frame_bytes: int = RECORDS.frame_bytes) -> None:
         self.waiting = LaneQueue()
         self.added_bytes = 0
         self._settings = settings
+        self._room = MAX_EVENT_BYTES - frame_bytes
         self._changed = asyncio.Event()
         self._ended = False
         self._caught_up_s = float("-inf")
@@ -77,7 +77,7 @@ class LaneIntake:
     def _take(self, window: Window | None) -> tuple[Taken | None, float]:
         """What is due, else how many seconds that is away."""
         settings = self._settings
-        before_s, room = None, MAX_EVENT_BYTES - _FRAME_BYTES
+        before_s, room = None, self._room
         if settings.tumbling_s:
             window = window or window_at(self.waiting.first.arrived_s, settings.tumbling_s)
             before_s, room = window.end_s, record_room(window, MAX_EVENT_BYTES)

@@ -81,7 +81,8 @@ class ShardReader:
                 self._shard.end()
                 return
             await self._shard.save_now_and_then()
-            await self._work.pause(self._pause_s(fetched))
+            if not self._work.source_waits:
+                await self._work.pause(self._pause_s(fetched))
 
     async def _fetch(self) -> Fetched:
         source, shard_id = self._work.source, self._shard.shard_id

@@ -6,18 +6,23 @@ destinations", and its like for DynamoDB.
 
 import json
 import uuid
-from datetime import UTC, datetime
 from typing import Any
 
 from lambent.model.outgoing import Outgoing
 from lambent.sources.checkpoints import Sending
 from lambent.sources.stream_failures import GivenUp
+from lambent.sources.stream_form import RECORDS, StreamForm, timestamp
 from lambent.sources.stream_settings import StreamSettings
 from lambent.sources.stream_work import StreamWork
 
 
 def batch_record(
-    given_up: GivenUp, *, settings: StreamSettings, shard_id: str, now_s: float
+    given_up: GivenUp,
+    *,
+    settings: StreamSettings,
+    shard_id: str,
+    now_s: float,
+    form: StreamForm = RECORDS,
 ) -> bytes:
     """The record. Where the function was never asked there is no ``responseContext``.
 
@@ -38,20 +43,9 @@ def batch_record(
             response["functionError"] = result.function_error
         document["responseContext"] = response
     document["version"] = "1.0"
-    document["timestamp"] = _timestamp(now_s)
-    info: dict[str, Any] = {"shardId": shard_id}
-    if piece.records:
-        first, last = piece.records[0], piece.records[-1]
-        info |= {
-            "startSequenceNumber": first.sequence_number,
-            "endSequenceNumber": last.sequence_number,
-            "approximateArrivalOfFirstRecord": _timestamp(first.arrived_s),
-            "approximateArrivalOfLastRecord": _timestamp(last.arrived_s),
-        }
-    document[settings.batch_info] = info | {
-        "batchSize": len(piece.records),
-        "streamArn": settings.stream_arn,
-    }
+    document["timestamp"] = timestamp(now_s)
+    name, info = form.batch_info(piece, settings, shard_id)
+    document[name] = info
     return json.dumps(document, separators=(",", ":")).encode()
 
 
@@ -61,12 +55,6 @@ def sending_of(given_up: GivenUp, work: StreamWork, shard_id: str) -> Sending | 
     if not settings.destination_arn:
         return None
     now_s = work.now_s()
-    body = batch_record(given_up, settings=settings, shard_id=shard_id, now_s=now_s)
+    body = batch_record(given_up, settings=settings, shard_id=shard_id, now_s=now_s, form=work.form)
     outgoing = Outgoing(body, work.role(), settings.function_arn, work.account_id)
     return Sending(settings.destination_arn, outgoing, round(now_s * 1000))
-
-
-def _timestamp(unix_s: float) -> str:
-    """``2019-11-14T00:38:06.021Z``."""
-    text = datetime.fromtimestamp(unix_s, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")

@@ -11,13 +11,14 @@ Source: "How Lambda processes records from stream and queue-based event sources"
 response with Kinesis Data Streams and Lambda".
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from lambent.model.invocation import InvocationResult
 from lambent.sources.stream_source import StreamRecord
 
 RETRIES_EXHAUSTED = "RetryAttemptsExhausted"
+TOO_LARGE = "MaximumPayloadSizeExceeded"
 AGE_EXCEEDED = "MaximumRecordAgeExceeded"
 """Best known: AWS's pages show a destination's record with the first condition only."""
 
@@ -86,11 +87,31 @@ def decide(
     return Decision(failed_at, (replace(rest, retries=rest.retries + 1),), wait=True)
 
 
-def split_by_age(piece: Piece, oldest_s: float) -> tuple[Piece | None, Piece | None]:
-    """(too old, the rest): the records at its start that arrived before ``oldest_s``, so that order is kept."""
+def without_handled(
+    piece: Piece, failed: Collection[str]
+) -> tuple[Piece, tuple[StreamRecord, ...]]:
+    """(what is left, what is done) of a piece whose ``failed`` records alone are tried again.
+
+    Source: "Configuring error handling controls for Kafka event sources": the function returns identifiers "only
+    for the failed messages, allowing Lambda to retry just those specific items".
+    """
+    left = tuple(record for record in piece.records if record.sequence_number in failed)
+    done = tuple(record for record in piece.records if record.sequence_number not in failed)
+    return replace(piece, records=left), done
+
+
+def split_by_age(
+    piece: Piece, oldest_s: float, kept_from: int = -1
+) -> tuple[Piece | None, Piece | None]:
+    """(too old, the rest): the records at its start that arrived before ``oldest_s``, so that order is kept;
+
+    or that the stream itself keeps no more, for their sequence is below ``kept_from``.
+    """
     records = piece.records
     count = 0
-    while count < len(records) and records[count].arrived_s < oldest_s:
+    while count < len(records) and (
+        records[count].arrived_s < oldest_s or records[count].sequence < kept_from
+    ):
         count += 1
     if count == 0:
         return None, piece

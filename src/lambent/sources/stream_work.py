@@ -9,6 +9,7 @@ from lambent.model.errors import AwsError
 from lambent.observe.metrics import FunctionMetrics
 from lambent.sources.checkpoints import Checkpoints
 from lambent.sources.contract import Functions
+from lambent.sources.stream_form import RECORDS, StreamForm
 from lambent.sources.stream_settings import StreamSettings
 from lambent.sources.stream_source import StreamSource
 
@@ -42,7 +43,12 @@ class StreamWork:
     role: Callable[[], str]
     now_s: Callable[[], float]
     account_id: str
+    form: StreamForm = RECORDS
+    source_waits: bool = False
+    """Whether a read comes back when there are records, so that no pause is needed between reads."""
     retention_s: float = float("inf")
+    kept_from: int = -1
+    """The lowest sequence number that the stream still keeps, where it says so."""
     counters: StreamCounters = field(default_factory=StreamCounters)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
