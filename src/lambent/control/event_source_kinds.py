@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lambent.control.event_source_pollers import SQS_POLLERS, PollerRange
 from lambent.model.errors import ClientFault, invalid_parameter, not_yet
 from lambent.patterns import records
 
@@ -24,7 +25,7 @@ COMMON: Final = frozenset(
     [
         *("EventSourceArn", "FunctionName", "Enabled", "BatchSize", "FilterCriteria", "Tags"),
         *("MaximumBatchingWindowInSeconds", "FunctionResponseTypes", "KMSKeyArn", "UUID"),
-        *("MetricsConfig", "LoggingConfig", "ProvisionedPollerConfig"),
+        "MetricsConfig",
     ]
 )
 _STREAMS: Final = frozenset(
@@ -61,15 +62,20 @@ class SourceKind:
     payload: records.Payload
     reason: str
     max_batch: int = 10_000
+    metrics: frozenset[str] = frozenset({"EventCount"})
+    """The groups of ``MetricsConfig`` it has. Source: the table of "Event source mapping metrics"."""
+    pollers: PollerRange | None = None
+    """What provisioned mode may be given; None without."""
 
 
 SQS: Final = SourceKind(
     "sqs",
     "SQS",
-    COMMON | {"ScalingConfig"},
+    COMMON | {"ScalingConfig", "ProvisionedPollerConfig"},
     {"BatchSize": 10, "FunctionResponseTypes": [], "MaximumBatchingWindowInSeconds": 0},
     records.SQS,
     "USER_INITIATED",
+    pollers=SQS_POLLERS,
 )
 KINESIS: Final = SourceKind(
     "kinesis",

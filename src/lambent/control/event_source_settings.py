@@ -10,20 +10,21 @@ from typing import Any, Final
 
 from lambent.control import event_source_kinds as kinds
 from lambent.control.event_source_kinds import SourceKind
+from lambent.control.event_source_pollers import check_scaling, metrics_config, poller_config
 from lambent.model.errors import ClientFault, invalid_parameter, not_yet
 from lambent.patterns.errors import PatternError
 from lambent.patterns.records import compile_filters
 
 _NOT_SETTINGS: Final = frozenset({"EventSourceArn", "FunctionName", "Enabled", "Tags", "UUID"})
-REFUSED: Final = frozenset(
-    {"KMSKeyArn", "MetricsConfig", "LoggingConfig", "ProvisionedPollerConfig"}
-)
+REFUSED: Final = frozenset({"KMSKeyArn"})
 """What every kind of source takes on AWS and Lambent has not yet."""
 BY_VALUE: Final[Mapping[str, str]] = {
     "EventSourceArn": f"it is of {', '.join(kinds.TITLES)}",
     "DestinationConfig": "its service is hosted",
 }
 """Obeyed settings with values that are refused."""
+_REMOVABLE: Final = ("FilterCriteria", "MetricsConfig", "ProvisionedPollerConfig", "ScalingConfig")
+"""What an update takes away by giving it empty."""
 _FIFO_MAX_BATCH: Final = 10
 _NO_WINDOW_MAX_BATCH: Final = 10
 _MIN_RECORD_AGE_S: Final = 60
@@ -51,7 +52,7 @@ def changed_settings(
 ) -> dict[str, Any]:
     """The document after an update: what is given is put in place, an empty structure takes away."""
     settings = {**present, **_given(kind, parameters)}
-    for member in ("FilterCriteria", "ScalingConfig"):
+    for member in _REMOVABLE:
         if member in parameters and _empty(parameters[member]):
             settings.pop(member, None)
     check_settings(kind, arn, settings, destinations)
@@ -80,6 +81,7 @@ def check_settings(
     """Raises ``InvalidParameterValueException`` for settings that do not go together."""
     if kind is kinds.SQS:
         _check_queue_batch(settings, fifo=kinds.is_fifo(arn))
+        check_scaling(settings)
     else:
         _check_stream(settings, destinations)
     patterns = [each.get("Pattern", "") for each in _filters(settings)]
@@ -103,6 +105,10 @@ def _given(kind: SourceKind, parameters: Mapping[str, Any]) -> dict[str, Any]:
                 raise _unsupported(kind, member)
         elif member == "DestinationConfig":
             given[member] = _destination(value)
+        elif member == "ProvisionedPollerConfig" and kind.pollers and not _empty(value):
+            given[member] = poller_config(value, kind.title, kind.pollers)
+        elif member == "MetricsConfig" and not _empty(value):
+            given[member] = metrics_config(value, kind.title, kind.metrics)
         elif isinstance(value, datetime):
             given[member] = value.timestamp()
         elif not isinstance(value, Mapping) or not _empty(value):

@@ -7,6 +7,8 @@ invocation pays one look-up. Source: https://docs.aws.amazon.com/lambda/latest/d
 from bisect import bisect_left
 from collections.abc import Iterator
 
+from lambent.observe.mapping_metrics import MappingMetrics
+
 MAX_FUNCTIONS = 10_000
 """POLICY: beyond it the function that was seen first is forgotten, and begins anew when it is seen again."""
 AGE_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5, 15, 60, 300, 900, 3600, 21600)
@@ -75,9 +77,10 @@ _Function = tuple[str, str, str]
 
 
 class Metrics:
-    """The counts of every function: account, region, name."""
+    """The counts of every function: account, region, name; and of event source mappings (``mappings``)."""
 
     def __init__(self) -> None:
+        self.mappings = MappingMetrics()
         self._functions: dict[_Function, FunctionMetrics] = {}
 
     def of(self, account_id: str, region: str, name: str) -> FunctionMetrics:
@@ -110,6 +113,7 @@ class Metrics:
                 histogram: Histogram = getattr(counts, attribute)
                 if attribute == "async_event_age" or any(histogram.counts):
                     yield from _buckets(shown, _labels(function), histogram)
+        yield from self.mappings.lines()
 
 
 def _buckets(shown: str, labels: str, histogram: Histogram) -> Iterator[str]:

@@ -14,11 +14,13 @@ moves the mapping's state when that is done.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from lambent.model.errors import AwsError
 from lambent.model.event_source_mapping import EventSourceMapping
 from lambent.model.invocation import InvocationResult
+from lambent.observe.mapping_metrics import MappingCounts, MappingMetrics
 
 OK = "OK"
 NO_RECORDS = "No records processed"
@@ -90,6 +92,12 @@ class Parts:
     api: AwsApi
     functions: Functions
     reports: Reports
+    metrics: MappingMetrics = field(default_factory=MappingMetrics)
+
+    def counts_of(self, mapping: EventSourceMapping) -> MappingCounts:
+        """Where a poller counts its events; published as the mapping asks."""
+        arn = mapping.event_source_arn or ""
+        return self.metrics.publish(mapping.uuid, mapping.function_arn, arn, mapping.document)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +110,8 @@ class Kind:
 
     there or may not be read. Of a queue: ``VisibilityTimeout`` (seconds).
     """
+
+
+def problem(error: AwsError) -> str:
+    """``LastProcessingResult`` of what AWS's services refuse. Best known: AWS words some of them itself."""
+    return f"PROBLEM: {error.message}"

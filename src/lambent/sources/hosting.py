@@ -14,6 +14,7 @@ from lambent.model.errors import PlatformFault
 from lambent.model.event_source_mapping import EventSourceMapping, MappingEvent
 from lambent.model.function_name import FunctionName
 from lambent.model.invocation import InvocationResult
+from lambent.observe.mapping_metrics import MappingMetrics
 from lambent.sources.contract import AwsApi, Kind
 from lambent.sources.kinds import KINDS
 from lambent.sources.registry import Registry
@@ -31,8 +32,14 @@ class HostedSources:
     Made before the services are; ``start`` joins it to them.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, kinds: Mapping[str, Kind] = KINDS) -> None:
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        kinds: Mapping[str, Kind] = KINDS,
+        metrics: MappingMetrics | None = None,
+    ) -> None:
         self._loop = loop
+        self._metrics = metrics
         self._table = kinds
         self._api: AwsApi | None = None
         self._registry: Registry | None = None
@@ -50,7 +57,8 @@ class HostedSources:
         async def record_result(uuid: str, result: str) -> None:
             await self._loop.run_in_executor(thread, states.record_result, plane, uuid, result)
 
-        registry = Registry(self._table, api, FrontendFunctions(frontend), settle, record_result)
+        functions = FrontendFunctions(frontend)
+        registry = Registry(self._table, api, functions, settle, record_result, self._metrics)
 
         def read() -> list[EventSourceMapping]:
             return every_mapping(plane.database.connection)
@@ -136,5 +144,5 @@ def _parse(function_arn: str) -> FunctionName:
 
 
 def _new_trace() -> str:
-    """An unsampled one. Source: "Tracing header" (AWS X-Ray)."""
-    return f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Parent={secrets.token_hex(8)};Sampled=0"
+    """Whether it is sampled is the function's to say. Source: "Tracing header" (AWS X-Ray)."""
+    return f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}"

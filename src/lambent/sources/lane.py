@@ -14,9 +14,8 @@ from typing import Protocol
 from lambent.model.errors import AwsError
 from lambent.model.invocation import InvocationResult
 from lambent.sources.backoff import Backoff
-from lambent.sources.contract import CALL_FAILED, OK
+from lambent.sources.contract import CALL_FAILED, OK, problem
 from lambent.sources.lane_intake import LaneIntake
-from lambent.sources.queue_worker import problem
 from lambent.sources.stream_failures import (
     AGE_EXCEEDED,
     RETRIES_EXHAUSTED,

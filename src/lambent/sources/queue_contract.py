@@ -46,7 +46,6 @@ class QueueSettings:
     window_s: float
     fifo: bool
     reports_failures: bool
-    max_concurrency: int | None
 
 
 @dataclass(slots=True)

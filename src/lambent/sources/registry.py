@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from lambent.model.event_source_mapping import EventSourceMapping, MappingEvent, MappingState
+from lambent.observe.mapping_metrics import MappingMetrics
 from lambent.sources.contract import AwsApi, Functions, Kind, Parts, Poller
 from lambent.sources.tasks import log_failure
 
@@ -56,9 +57,11 @@ class Registry:
         functions: Functions,
         settle: Settle,
         record_result: RecordResult,
+        metrics: MappingMetrics | None = None,
     ) -> None:
         self._kinds = kinds
-        self._parts = Parts(api, functions, self)
+        self._metrics = metrics or MappingMetrics()
+        self._parts = Parts(api, functions, self, self._metrics)
         self._settle = settle
         self._record_result = record_result
         self._seats: dict[str, _Seat] = {}
@@ -93,6 +96,7 @@ class Registry:
         """After a reset: there are no mappings any more."""
         seats, self._seats = list(self._seats.values()), {}
         for seat in seats:
+            self._metrics.forget(seat.mapping.uuid)
             if seat.timer is not None:
                 seat.timer.cancel()
             if seat.task is not None:
@@ -140,6 +144,7 @@ class Registry:
         if seat.poller is not None:
             await seat.poller.stop(_STOP_DEADLINE_S)
             seat.poller = None
+            self._metrics.withhold(mapping.uuid)
         kind = self._kinds.get((mapping.event_source_arn or "").split(":", 3)[2])
         if kind is None or not mapping.enabled or mapping.state not in _RUNNING:
             if mapping.state is MappingState.DELETING and not seat.said:
@@ -152,6 +157,7 @@ class Registry:
 
     def _forget(self, seat: _Seat) -> None:
         del self._seats[seat.mapping.uuid]
+        self._metrics.forget(seat.mapping.uuid)
         if seat.timer is not None:
             seat.timer.cancel()
 

@@ -12,9 +12,8 @@ from lambent.model.errors import PlatformFault
 from lambent.sources.backoff import Backoff
 from lambent.sources.batch import MAX_EVENT_BYTES
 from lambent.sources.checkpoints import Checkpoint, Sending
-from lambent.sources.contract import NO_RECORDS
+from lambent.sources.contract import NO_RECORDS, problem
 from lambent.sources.lane import Lane
-from lambent.sources.queue_worker import problem
 from lambent.sources.shard_reader import ShardReader
 from lambent.sources.stream_batch import choose_lane
 from lambent.sources.stream_destination import sending_of

@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from lambent.model.errors import AwsError
 from lambent.sources.backoff import Backoff
-from lambent.sources.queue_worker import problem
+from lambent.sources.contract import problem
 from lambent.sources.stream_source import TRIM_HORIZON, Fetched, Position, PositionKind
 from lambent.sources.stream_work import FIRST_BACKOFF_S, MAX_BACKOFF_S, StreamWork, is_throttled
 

@@ -15,8 +15,10 @@ from lambent.model.event_source_mapping import EventSourceMapping
 from lambent.patterns import records
 from lambent.sources.contract import AwsApi, Parts, Poller
 from lambent.sources.filter import filter_of
+from lambent.sources.provisioned_pollers import SQS_POLLER, ProvisionedPollers
 from lambent.sources.queue_contract import QueueMessage, QueueSettings
 from lambent.sources.queue_worker import QueueWorker
+from lambent.sources.scaling import Concurrency, Scaling
 
 _PER_CALL: Final = 10
 """AWS: entries of one batch call."""
@@ -27,7 +29,6 @@ _encode = msgspec.json.Encoder().encode
 def make_poller(mapping: EventSourceMapping, parts: Parts) -> Poller:
     """The poller of a mapping of a queue."""
     document = mapping.document
-    scaling: Mapping[str, Any] = document.get("ScalingConfig") or {}
     arn = mapping.event_source_arn or ""
     settings = QueueSettings(
         function_arn=mapping.function_arn,
@@ -35,11 +36,19 @@ def make_poller(mapping: EventSourceMapping, parts: Parts) -> Poller:
         window_s=document["MaximumBatchingWindowInSeconds"],
         fifo=arn.endswith(".fifo"),
         reports_failures="ReportBatchItemFailures" in document["FunctionResponseTypes"],
-        max_concurrency=scaling.get("MaximumConcurrency"),
     )
-    return QueueWorker(
-        mapping, settings, SqsQueue(mapping, parts.api), parts.functions, parts.reports
-    )
+    queue = SqsQueue(mapping, parts.api)
+    return QueueWorker(mapping, settings, queue, parts, _concurrency(document))
+
+
+def _concurrency(document: Mapping[str, Any]) -> Concurrency:
+    """How much of a mapping may run: by provisioned pollers, or as AWS scales without them."""
+    provisioned: Mapping[str, int] = document.get("ProvisionedPollerConfig") or {}
+    if provisioned:
+        minimum, maximum = provisioned["MinimumPollers"], provisioned["MaximumPollers"]
+        return ProvisionedPollers(SQS_POLLER, minimum, maximum)
+    scaling: Mapping[str, int] = document.get("ScalingConfig") or {}
+    return Scaling(0.0, scaling.get("MaximumConcurrency"))
 
 
 async def describe_queue(api: AwsApi, arn: str, account_id: str, region: str) -> Mapping[str, Any]:

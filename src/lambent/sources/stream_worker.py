@@ -14,7 +14,7 @@ from typing import Any, Final
 from lambent.model.errors import AwsError
 from lambent.sources.backoff import Backoff
 from lambent.sources.checkpoints import Checkpoint, Opened
-from lambent.sources.queue_worker import problem
+from lambent.sources.contract import problem
 from lambent.sources.shard import Shard
 from lambent.sources.stream_source import (
     LATEST,

@@ -203,12 +203,33 @@ def test_a_timestamp_comes_back_as_it_was_given(client: Any) -> None:
         ),
         *(
             ({"EventSourceArn": QUEUE, member: value}, NOT_YET, member)
-            for member, value in (
-                ("KMSKeyArn", "arn:aws:kms:us-east-1:000000000000:key/k"),
-                ("MetricsConfig", {"Metrics": ["EventCount"]}),
-                ("LoggingConfig", {"SystemLogLevel": "INFO"}),
-                ("ProvisionedPollerConfig", {"MinimumPollers": 2}),
+            for member, value in (("KMSKeyArn", "arn:aws:kms:us-east-1:000000000000:key/k"),)
+        ),
+        *(
+            ({"EventSourceArn": QUEUE} | given, INVALID, text)
+            for given, text in (
+                ({"LoggingConfig": {"SystemLogLevel": "INFO"}}, "Unsupported LoggingConfig"),
+                ({"MetricsConfig": {"Metrics": ["ErrorCount"]}}, "The metric ErrorCount"),
+                ({"ProvisionedPollerConfig": {"MinimumPollers": 1}}, "between 2 and 10000"),
+                ({"ProvisionedPollerConfig": {"MaximumPollers": 1}}, "between 2 and 10000"),
+                (
+                    {"ProvisionedPollerConfig": {"MinimumPollers": 9, "MaximumPollers": 8}},
+                    "MinimumPollers must be less than or equal to MaximumPollers.",
+                ),
+                ({"ProvisionedPollerConfig": {"PollerGroupName": "g"}}, "PollerGroupName is not"),
+                (
+                    {
+                        "ProvisionedPollerConfig": {"MinimumPollers": 2},
+                        "ScalingConfig": {"MaximumConcurrency": 2},
+                    },
+                    "You cannot use the maximum concurrency setting and provisioned mode",
+                ),
             )
+        ),
+        (
+            LATEST | {"ProvisionedPollerConfig": {"MinimumPollers": 2}},
+            INVALID,
+            "Unsupported ProvisionedPollerConfig",
         ),
         (
             {"EventSourceArn": QUEUE, "FilterCriteria": {"Filters": [{"Pattern": "no"}]}},
@@ -445,6 +466,32 @@ def test_updates_put_in_place_and_take_away(client: Any, sources: FakeSources) -
     shown = client(GET, UUID=made["UUID"])
     assert not {"ScalingConfig", "FilterCriteria"} & set(shown)
     assert (shown["FunctionResponseTypes"], shown["BatchSize"]) == ([], 100)
+
+
+def test_provisioned_mode_takes_the_place_of_maximum_concurrency(
+    client: Any, sources: FakeSources
+) -> None:
+    """What is left out is AWS's default; the two do not go together, also one after the other; empty ends it."""
+    made = client(
+        CREATE,
+        FunctionName="f",
+        EventSourceArn=QUEUE,
+        ProvisionedPollerConfig={"MaximumPollers": 7},
+        MetricsConfig={"Metrics": ["EventCount", "EventCount"]},
+    )
+    assert made["ProvisionedPollerConfig"] == {"MinimumPollers": 2, "MaximumPollers": 7}
+    assert made["MetricsConfig"] == {"Metrics": ["EventCount"]}
+    arrive(client, sources)
+    capped = {"ScalingConfig": {"MaximumConcurrency": 2}}
+    assert "provisioned mode" in refused(client, UPDATE, UUID=made["UUID"], **capped).message
+    shown = client(
+        UPDATE, UUID=made["UUID"], ProvisionedPollerConfig={}, MetricsConfig={}, **capped
+    )
+    assert not {"ProvisionedPollerConfig", "MetricsConfig"} & set(shown)
+    arrive(client, sources)
+    anew = {"MinimumPollers": 5}
+    shown = client(UPDATE, UUID=made["UUID"], ProvisionedPollerConfig=anew, ScalingConfig={})
+    assert shown["ProvisionedPollerConfig"] == {"MinimumPollers": 5, "MaximumPollers": 200}
 
 
 def test_tags_are_the_mappings_own(client: Any, sources: FakeSources) -> None:

@@ -57,7 +57,7 @@ def test_settings_of_mappings_are_refused_as_listed() -> None:
     """What stands as refused unless empty is refused by every kind of source; all else some kind takes."""
     listed = DOCUMENT["settings"]["CreateEventSourceMapping"]
     refused = {one["setting"] for one in listed if one.get("unless") == "it is empty"}
-    assert {"KMSKeyArn", "Topics", "ProvisionedPollerConfig"} <= refused
+    assert {"KMSKeyArn", "Topics", "LoggingConfig"} <= refused
     for setting in (*refused, "Novelty"):
         for kind in (kinds.SQS, kinds.KINESIS, kinds.DYNAMODB):
             given = {"EventSourceArn": "arn:aws:sqs:us-east-1:000000000000:q", setting: ["x"]}

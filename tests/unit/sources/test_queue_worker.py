@@ -173,7 +173,7 @@ async def test_a_throttled_batch_is_given_up_with_its_visibility() -> None:
     """When the visibility timeout would be over, the batch is let go and counted."""
     bench = await made("q", "x", answers=_throttled, VisibilityTimeout="1")
     bench.start()
-    await until(lambda: bench.poller.counters.given_up == 1)  # type: ignore[union-attr]
+    await until(lambda: bench.poller._invoker.counters.given_up == 1)  # type: ignore[union-attr]
     await bench.stop()
     assert bench.functions.bodies == [["x"]]
 
