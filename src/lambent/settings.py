@@ -19,6 +19,8 @@ class Settings:
     sandbox: SandboxChoice = "auto"
     network: NetworkChoice = "auto"
     """What functions reach: ``outbound`` what the host reaches, ``isolated`` the platform alone."""
+    access_keys: Path | None = None
+    """A file of access keys; with it every request must be signed by one of them, or by a function's own."""
     allow_reset: bool = False
     cpu_limit: bool = True
     """AWS: CPU in proportion to memory, 1,769 MB being one vCPU. False: as much as there is."""

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import IO
 
 from lambent.model.errors import PlatformFault
+from lambent.services.sts.access_keys import read_access_keys
+from lambent.services.sts.credentials import Credentials
 from lambent.settings import Settings
 
 
@@ -41,6 +43,16 @@ def open_data_dir(data_dir: Path, stack: AsyncExitStack) -> Path:
             f"Another Lambent is using {data_dir}. Stop it, or choose another --data directory."
         ) from error
     return data_dir
+
+
+def access_keys(settings: Settings) -> tuple[Credentials, ...]:
+    """The operator's keys, none where nobody is asked for one. Raises PlatformFault when the file is no good."""
+    if settings.access_keys is None:
+        return ()
+    try:
+        return read_access_keys(settings.access_keys)
+    except (OSError, ValueError) as error:
+        raise PlatformFault(f"--access-keys: {error}") from error
 
 
 def read_or_none(path: Path) -> bytes | None:

@@ -10,7 +10,7 @@ from typing import Any
 from lambent import __version__
 from lambent.app.control import Control
 from lambent.app.credentials import Credentials
-from lambent.app.host import listen, open_data_dir, read_or_none
+from lambent.app.host import access_keys, listen, open_data_dir, read_or_none
 from lambent.app.tagged import LambdaTags, LogsTags, SnsTags, SqsTags
 from lambent.control import lifecycle
 from lambent.control.locate import version_of
@@ -113,7 +113,7 @@ class Platform:
         logs = LogsService(data_dir)
         logs.start()
         stack.callback(logs.stop)
-        mint = CredentialMint()
+        mint = CredentialMint(lasting=access_keys(settings))
         inside = HttpServer(
             lambda e: edge.handle_inside(e),  # noqa: PLW0108 - made below
             MAX_REQUEST_BYTES,
@@ -261,6 +261,7 @@ class Platform:
         stack.callback(client.close)
         sns = SnsService(
             self.queues,
+            mint.lookup if self.settings.access_keys else None,
             self.outlets,
             Signer(data_dir / "sns", self.endpoint),
             client,
@@ -347,3 +348,4 @@ class Platform:
             "time_scale": self.settings.time_scale,
             "neighbours": self.neighbours.describe(),
         }
+            "authentication": "signatures" if self.settings.access_keys else "none",

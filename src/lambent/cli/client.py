@@ -70,6 +70,23 @@ def connected(service: str, endpoint: str, read_timeout_s: float = READ_TIMEOUT_
         client.close()
 
 
+def signed_headers(url: str) -> dict[str, str]:
+    """The headers of a GET of the platform's own endpoint: signed with the caller's credentials, none without."""
+    import botocore.session  # noqa: PLC0415
+    from botocore.auth import SigV4Auth  # noqa: PLC0415
+    from botocore.awsrequest import AWSRequest  # noqa: PLC0415
+
+    core = botocore.session.get_session()
+    core.get_component("credential_provider").remove("iam-role")
+    credentials = core.get_credentials()
+    if credentials is None:
+        return {}
+    request = AWSRequest("GET", url)
+    region = core.get_config_variable("region") or DEFAULT_REGION
+    SigV4Auth(credentials, "lambda", region).add_auth(request)
+    return dict(request.headers.items())
+
+
 def _refuse_strangers(http_response: Any, **_: object) -> None:
     """AWS: every answer has a request id; what sends none is some other server at that port."""
     if "x-amzn-requestid" not in http_response.headers:

@@ -93,6 +93,7 @@ def _fares(endpoint: str) -> list[dict[str, Any]]:
     """What ``GET /_lambent/sources`` says."""
     url = f"{endpoint}/_lambent/sources"
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    opener.addheaders = list(client.signed_headers(url).items())
     try:
         with opener.open(url, timeout=_TIMEOUT_S) as answer:
             found: list[dict[str, Any]] = json.load(answer)["sources"]

@@ -102,19 +102,28 @@ def up(
     allow_reset: Annotated[
         bool, typer.Option("--allow-reset", help="Let clients wipe everything; for test suites.")
     ] = False,
+    access_keys: Annotated[
+        Path | None,
+        typer.Option(
+            help="Answer only requests signed with a key of this file, in the form of "
+            "~/.aws/credentials; functions sign with keys of their own.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
     """Start the platform here; Ctrl-C stops it."""
     from lambent.app import serve  # noqa: PLC0415 - the platform itself: `--help` does without
 
     settings = Settings(
         data_dir=(data or default_data_dir()).expanduser().absolute(),
-        host=loopback(host),
+        host=host if access_keys else loopback(host),
         port=port,
         sandbox=known_sandbox(sandbox),
         network=known_network(network),
         allow_reset=allow_reset,
         cpu_limit=cpu_limit,
         stem_cells=stem_cells,
+        access_keys=access_keys and access_keys.expanduser().absolute(),
         time_scale=time_scale,
         neighbours=neighbours,
         neighbour_endpoints=known_neighbours(neighbour or []),
@@ -142,9 +151,9 @@ def loopback(host: str) -> str:
         safe = False
     if not safe:
         raise CliError(
-            f"Lambent listens on loopback only, not on {host}: nobody is authenticated yet, "
-            "so anyone who reached that address could run code here.",
-            "Use --host 127.0.0.1, and an SSH tunnel to reach it from another machine: "
+            f"Lambent listens on {host} only with --access-keys: without them "
+            "anyone who reached that address could run code here.",
+            "Give --access-keys FILE, or use --host 127.0.0.1 and an SSH tunnel: "
             "ssh -L 4566:127.0.0.1:4566 HOST",
             EXIT_USAGE,
         )
@@ -249,6 +258,8 @@ def describe(health: Mapping[str, Any]) -> list[str]:
     lines += ["", f"[bold]export AWS_ENDPOINT_URL={endpoint}[/]", "[dim]Ctrl-C stops it.[/]"]
     return lines
 
+    if health.get("authentication") == "signatures":
+        lines.append("access    every request must be signed with a known key")
 
 def _process_warning() -> list[str]:
     return [

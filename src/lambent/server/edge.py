@@ -22,6 +22,7 @@ from lambent.model.http import HttpRequest, HttpResponse
 from lambent.neighbours import routing
 from lambent.neighbours.code_objects import CodeObjects, names_object
 from lambent.neighbours.forwarding import Neighbours
+from lambent.server.authentication import Authentication, Key
 from lambent.server.callers import LookUp, refine, to_request
 from lambent.server.certificates import PATH as CERTIFICATE
 from lambent.server.certificates import CertificateFile
@@ -60,6 +61,7 @@ class Edge:
         stream_route: StreamRoute | None = None,
         neighbours: Neighbours | None = None,
         code_objects: CodeObjects | None = None,
+        authenticate: Callable[[str], Key | None] | None = None,
     ) -> None:
         self._invoke_route = invoke_route
         self._function_urls = function_urls
@@ -73,13 +75,17 @@ class Edge:
         self._control_thread = control_thread
         self._after_control = after_control
         self._service_threads = ThreadPoolExecutor(4, "lambent-service")
+        self._authentication = authenticate and Authentication(authenticate, self._service_threads)
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = 0
         self._fetching = asyncio.Semaphore(MAX_FETCHING)
 
     def handle(self, exchange: Exchange) -> None:
         """One request on the platform's own port."""
-        self._route(exchange, inside=False)
+        if self._authentication is None:
+            self._route(exchange, inside=False)
+        else:
+            self._authentication.admit(exchange, self._route)
 
     def _route(self, exchange: Exchange, *, inside: bool) -> None:
         if FUNCTION_URL in exchange.headers.get(b"host", b"") and self._function_urls is not None:
@@ -103,8 +109,13 @@ class Edge:
             exchange.respond(
                 403, [("content-type", "text/plain")], b"Not from inside a function.\n"
             )
-        else:
+        elif self._authentication is None:
             self._route(exchange, inside=True)
+        else:
+            self._authentication.admit(exchange, self._route_inside)
+
+    def _route_inside(self, exchange: Exchange) -> None:
+        self._route(exchange, inside=True)
 
     def _invoke(self, exchange: Exchange) -> None:
         try:

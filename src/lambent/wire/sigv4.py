@@ -17,7 +17,10 @@ from lambent.model.http import HttpRequest
 from lambent.wire.sigv4_scope import CredentialScope, parse_scope, presigned_parameters
 
 __all__ = [
+    "PATH_AS_SENT",
     "CredentialScope",
+    "canonical_path",
+    "canonical_query",
     "canonical_request",
     "parse_scope",
     "require_scope",
@@ -32,6 +35,8 @@ MAX_SKEW = timedelta(minutes=15)
 MAX_EXPIRES_S = 604_800
 """AWS: a presigned URL lives a week at most."""
 
+PATH_AS_SENT = ("s3", "s3-object-lambda", "s3express")
+"""AWS: S3 signs the path as it is sent."""
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 _EMPTY_SHA256 = hashlib.sha256(b"").hexdigest()
 _HEX_SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -101,8 +106,8 @@ def canonical_request(request: HttpRequest, scope: CredentialScope) -> str:
     return "\n".join(
         (
             request.method,
-            _canonical_path(request.path, scope.service),
-            _canonical_query(request.query),
+            request.path or "/" if scope.service in PATH_AS_SENT else canonical_path(request.path),
+            canonical_query(request.query),
             "".join(lines),
             ";".join(scope.signed_headers),
             _payload_hash(request),
@@ -110,10 +115,8 @@ def canonical_request(request: HttpRequest, scope: CredentialScope) -> str:
     )
 
 
-def _canonical_path(path: str, service: str) -> str:
-    # AWS: S3 signs the path as it is sent; the others normalise it and encode it once more.
-    if service in ("s3", "s3-object-lambda", "s3express"):
-        return path or "/"
+def canonical_path(path: str) -> str:
+    """The path as it is signed, but for S3: normalised, and encoded once more."""
     return quote(_normalized(path), safe="/~")
 
 
@@ -132,7 +135,8 @@ def _normalized(path: str) -> str:
     return f"{first}{'/'.join(kept)}{last}"
 
 
-def _canonical_query(query: str) -> str:
+def canonical_query(query: str) -> str:
+    """The query as it is signed: encoded anew, sorted, without the signature."""
     pairs = []
     for part in query.split("&") if query else ():
         name, _, value = part.partition("=")

@@ -44,10 +44,10 @@ HEALTH = {
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--host", "0.0.0.0"], "on loopback only, not on 0.0.0.0"),
-        (["--host", "192.168.1.5"], "on loopback only, not on 192.168.1.5"),
-        (["--host", "::"], "on loopback only, not on ::"),
-        (["--host", "example.org"], "on loopback only, not on example.org"),
+        (["--host", "0.0.0.0"], "listens on 0.0.0.0 only with --access-keys"),
+        (["--host", "192.168.1.5"], "listens on 192.168.1.5 only with --access-keys"),
+        (["--host", "::"], "listens on :: only with --access-keys"),
+        (["--host", "example.org"], "listens on example.org only with --access-keys"),
         (["--sandbox", "docker"], "docker"),
         (["--network", "bridge"], "bridge"),
         (["--port", "0"], "'--port'"),

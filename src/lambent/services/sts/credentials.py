@@ -3,10 +3,12 @@
 1. A minted key is found by :meth:`CredentialMint.lookup` until it is revoked or pushed out.
 2. Memory is bounded: beyond ``capacity`` the oldest key goes.
 3. Keys do not outlive the process: neither do the environments that hold them.
+4. Beside them are the operator's long-lived keys, which are never pushed out.
 """
 
 import secrets
 import threading
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -32,9 +34,10 @@ class Credentials:
 class CredentialMint:
     """Makes and remembers temporary credentials. Any thread may call it."""
 
-    def __init__(self, capacity: int = CAPACITY) -> None:
+    def __init__(self, capacity: int = CAPACITY, lasting: Iterable[Credentials] = ()) -> None:
         self._capacity = capacity
         self._known: dict[str, Credentials] = {}
+        self._lasting = {key.access_key_id: key for key in lasting}
         self._lock = threading.Lock()
 
     def mint(self, account_id: str, role_arn: str, session_name: str) -> Credentials:
@@ -56,8 +59,8 @@ class CredentialMint:
         return credentials
 
     def lookup(self, access_key_id: str) -> Credentials | None:
-        """Whose key it is, or None for one never minted, revoked or pushed out."""
-        return self._known.get(access_key_id)
+        """Whose key it is, or None for one never known, revoked or pushed out."""
+        return self._known.get(access_key_id) or self._lasting.get(access_key_id)
 
     def revoke(self, access_key_id: str) -> None:
         """Forget the key; one that is not known is no error."""
