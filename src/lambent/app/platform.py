@@ -253,6 +253,7 @@ class Platform:
             StreamRoute(frontend, mint.lookup, cross_account),
             self.neighbours,
             CodeObjects(NeighbourApi(self.neighbours), embedded=self.neighbours.is_embedded("s3")),
+            mint.lookup if self.settings.access_keys else None,
         )
 
     async def _start_sns(self, data_dir: Path, stack: AsyncExitStack) -> SnsService:
@@ -261,7 +262,6 @@ class Platform:
         stack.callback(client.close)
         sns = SnsService(
             self.queues,
-            mint.lookup if self.settings.access_keys else None,
             self.outlets,
             Signer(data_dir / "sns", self.endpoint),
             client,
@@ -342,10 +342,10 @@ class Platform:
             "pid": os.getpid(),
             "endpoint": self.endpoint,
             "data_dir": str(self.settings.data_dir),
+            "authentication": "signatures" if self.settings.access_keys else "none",
             "sandbox": sandbox,
             "runtimes": described["runtimes"],
             "environments": self.placement.counts(),
             "time_scale": self.settings.time_scale,
             "neighbours": self.neighbours.describe(),
         }
-            "authentication": "signatures" if self.settings.access_keys else "none",

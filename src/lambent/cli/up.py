@@ -31,7 +31,10 @@ def default_data_dir() -> Path:
 
 def up(
     *,
-    host: Annotated[str, typer.Option(help="Address to listen on; loopback only.")] = "127.0.0.1",
+    host: Annotated[
+        str,
+        typer.Option(help="Address to listen on; loopback only, unless --access-keys is given."),
+    ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 4566,
     data: Annotated[
         Path | None,
@@ -99,9 +102,6 @@ def up(
             show_default=False,
         ),
     ] = None,
-    allow_reset: Annotated[
-        bool, typer.Option("--allow-reset", help="Let clients wipe everything; for test suites.")
-    ] = False,
     access_keys: Annotated[
         Path | None,
         typer.Option(
@@ -110,6 +110,9 @@ def up(
             show_default=False,
         ),
     ] = None,
+    allow_reset: Annotated[
+        bool, typer.Option("--allow-reset", help="Let clients wipe everything; for test suites.")
+    ] = False,
 ) -> None:
     """Start the platform here; Ctrl-C stops it."""
     from lambent.app import serve  # noqa: PLC0415 - the platform itself: `--help` does without
@@ -120,10 +123,10 @@ def up(
         port=port,
         sandbox=known_sandbox(sandbox),
         network=known_network(network),
+        access_keys=access_keys and access_keys.expanduser().absolute(),
         allow_reset=allow_reset,
         cpu_limit=cpu_limit,
         stem_cells=stem_cells,
-        access_keys=access_keys and access_keys.expanduser().absolute(),
         time_scale=time_scale,
         neighbours=neighbours,
         neighbour_endpoints=known_neighbours(neighbour or []),
@@ -144,7 +147,7 @@ def up(
 
 
 def loopback(host: str) -> str:
-    """``host`` when it is loopback. Raises CliError otherwise: nobody checks who calls yet."""
+    """``host`` when it is loopback. Raises CliError otherwise: anybody could call."""
     try:
         safe = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -255,11 +258,11 @@ def describe(health: Mapping[str, Any]) -> list[str]:
     if sandbox["kind"] == "process":
         lines += ["", *_process_warning()]
     lines += [f"[yellow]note[/]      {escape(str(notice))}" for notice in sandbox["notices"]]
+    if health.get("authentication") == "signatures":
+        lines.append("access    every request must be signed with a known key")
     lines += ["", f"[bold]export AWS_ENDPOINT_URL={endpoint}[/]", "[dim]Ctrl-C stops it.[/]"]
     return lines
 
-    if health.get("authentication") == "signatures":
-        lines.append("access    every request must be signed with a known key")
 
 def _process_warning() -> list[str]:
     return [

@@ -87,7 +87,7 @@ class Edge:
         else:
             self._authentication.admit(exchange, self._route)
 
-    def _route(self, exchange: Exchange, *, inside: bool) -> None:
+    def _route(self, exchange: Exchange, *, inside: bool = False) -> None:
         if FUNCTION_URL in exchange.headers.get(b"host", b"") and self._function_urls is not None:
             self._spawn(exchange, self._function_urls.serve(exchange))
         elif exchange.too_large:
