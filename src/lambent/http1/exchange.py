@@ -41,31 +41,24 @@ class Exchange:
     An answer in pieces is :meth:`begin`, any number of :meth:`write`, and :meth:`end`.
     """
 
-    __slots__ = (
-        "_begun", "_chunked", "_connection", "body", "headers", "held_bytes", "http_10", "keep_alive",
-        "method", "on_body", "on_body_end", "on_disconnect", "on_writable", "streamed", "target",
-        "too_large",
-    )  # fmt: skip
+    # What is so for most requests is said once, not set for each.
+    _begun = _chunked = False
+    body = b""
+    held_bytes = 0
+    keep_alive = True
+    http_10 = too_large = streamed = False
+    on_disconnect: Callable[[], None] | None = None
+    on_writable: Callable[[], None] | None = None
+    on_body: Callable[[bytes], None] | None = None
+    on_body_end: Callable[[], None] | None = None
 
     def __init__(
         self, connection: Answering, method: bytes, target: bytes, headers: dict[bytes, bytes]
     ) -> None:
         self._connection: Answering | None = connection
-        self._begun = False
-        self._chunked = False
         self.method = method
         self.target = target
         self.headers = headers
-        self.body = b""
-        self.held_bytes = 0
-        self.keep_alive = True
-        self.http_10 = False
-        self.too_large = False
-        self.streamed = False
-        self.on_disconnect: Callable[[], None] | None = None
-        self.on_writable: Callable[[], None] | None = None
-        self.on_body: Callable[[bytes], None] | None = None
-        self.on_body_end: Callable[[], None] | None = None
 
     def respond(
         self, status: int, headers: Iterable[tuple[str, str]] = (), body: bytes = b""

@@ -111,7 +111,11 @@ class HttpProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of requests."""
-        self._reader.feed(data)
+        exchange = self._reader.recall(data)
+        if exchange is None:
+            self._reader.feed(data)
+        else:
+            self.take(exchange)
 
     def pause_writing(self) -> None:
         """The client does not read its answers: no further request is worked on until it does."""
@@ -188,24 +192,26 @@ class HttpProtocol(asyncio.Protocol):
 
     def finish(self, exchange: Exchange, status: int, head: bytes, body: bytes) -> None:
         """Writes the answer and goes on with the next request, if one is waiting."""
-        self._bounds.give_back(exchange.held_bytes)
+        self._bounds.held_bytes -= exchange.held_bytes
         transport = self._transport
         if transport is None:
             return
-        start = status_line(status)
+        start = STATUS_LINES.get(status) or status_line(status)
         close = b"" if exchange.keep_alive else b"connection: close\r\n"
         if status == 204:
-            full_head = b"%b%b%b\r\n" % (start, head, close)
+            transport.write(b"%b%b%b\r\n" % (start, head, close))
+        elif exchange.method == b"HEAD" or len(body) > _INLINE_BODY_BYTES:
+            framed = b"%b%b%bcontent-length: %d\r\n\r\n"
+            transport.write(framed % (start, head, close, len(body)))
+            if exchange.method != b"HEAD":
+                transport.write(body)
         else:
-            full_head = b"%b%b%bcontent-length: %d\r\n\r\n" % (start, head, close, len(body))
-        if exchange.method == b"HEAD" or status == 204:
-            transport.write(full_head)
-        elif len(body) <= _INLINE_BODY_BYTES:
-            transport.write(full_head + body)
-        else:
-            transport.write(full_head)
-            transport.write(body)
-        self._go_on(exchange, transport)
+            whole = b"%b%b%bcontent-length: %d\r\n\r\n%b"
+            transport.write(whole % (start, head, close, len(body), body))
+        self._current = None
+        self._active_s = time.monotonic()
+        if self._waiting or self._refusal or close:
+            self._go_on(exchange, transport)
 
     def begin(self, exchange: Exchange, status: int, head: bytes) -> None:
         """Writes the head of an answer in pieces."""

@@ -8,6 +8,7 @@ import httptools
 
 from lambent.http1.bounds import Bounds
 from lambent.http1.exchange import Answering, Exchange
+from lambent.http1.remembered import RememberedHeads
 
 _MAX_DISCARDED_BYTES = 1 << 30
 """POLICY: nobody sends more by mistake; such a body is refused before it comes."""
@@ -51,6 +52,8 @@ class RequestReader:
         self._discard_oversize = discard_oversize
         self._streams = streams
         self._parser = httptools.HttpRequestParser(self)
+        self._heads = RememberedHeads()
+        self._piece = b""
         self._streamed: Exchange | None = None
         self.held_bytes = 0
         self.broken = False
@@ -74,10 +77,34 @@ class RequestReader:
         """Whether half a request has been there for too long."""
         return self.reading and now_s - self._started_s > self._bounds.request_deadline_s
 
+    def recall(self, data: bytes) -> Exchange | None:
+        """The request, where ``data`` is one whole with a head that this connection sent before.
+
+        None where it is to be fed.
+        """
+        if self._started_s:
+            return None
+        head = self._heads.recall(data)
+        bounds, held_bytes = self._bounds, len(data)
+        if head is None or held_bytes > bounds.max_head_bytes:
+            return None
+        method, target, headers, body_at = head
+        if self._streams is not None and self._streams(headers):
+            return None
+        bounds.held_bytes += held_bytes
+        if bounds.max_held_bytes is not None and bounds.held_bytes > bounds.max_held_bytes:
+            bounds.held_bytes -= held_bytes
+            return None
+        exchange = Exchange(self._receiver, method, target, headers)
+        exchange.body = data[body_at:]
+        exchange.held_bytes = held_bytes
+        return exchange
+
     def feed(self, data: bytes) -> None:
         """Feeds the parser; anything it cannot take ends the connection with 400."""
         if self.broken:
             return
+        self._piece = b"" if self._started_s else data
         headers, body_bytes = self._headers, self._body_bytes
         try:
             self._parser.feed_data(data)
@@ -206,6 +233,11 @@ class RequestReader:
         if self.broken:
             return
         exchange = self._make_exchange()
+        piece, self._piece = self._piece, b""
+        if not exchange.keep_alive:
+            self._heads.forget()
+        elif len(piece) <= self._bounds.max_head_bytes and not exchange.http_10:
+            self._heads.remember(piece, self._headers, len(whole))
         exchange.body = whole
         exchange.too_large = self._body_bytes > self._max_body_bytes
         self._body = []
@@ -225,6 +257,7 @@ class RequestReader:
         if self.broken:
             return
         self.broken = True
+        self._heads.forget()
         self._started_s = 0.0
         self._body.clear()
         self.give_back()
