@@ -250,7 +250,6 @@ def test_the_resource_policy(client: Any, deploy: Callable[..., Any]) -> None:
          "NotImplementedException"),
         ({"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:q.fifo"}},
          "InvalidParameterValueException"),
-        ({"TracingConfig": {"Mode": "Active"}}, "NotImplementedException"),
         ({"SnapStart": {"ApplyOn": "PublishedVersions"}}, "NotImplementedException"),
         ({"PackageType": "Image"}, "NotImplementedException"),
         ({"Architectures": ["mips"]}, "ValidationException"),

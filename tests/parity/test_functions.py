@@ -496,6 +496,13 @@ CASES = [
             "bare", Handler="app.other", Runtime="python3.13", **SHOWN_SETTINGS, **UPDATING
         ),
     ),
+    Case(
+        "UpdateFunctionConfiguration",
+        "traced",
+        {"FunctionName": "bare", "TracingConfig": {"Mode": "Active"}},
+        API,
+        configuration("bare", TracingConfig={"Mode": "Active"}, **UPDATING),
+    ),
     refused(
         "UpdateFunctionConfiguration",
         "a level for text",

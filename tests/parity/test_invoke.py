@@ -174,9 +174,10 @@ class Events:
         qualifier: str | None,
         payload: bytes,
         **more: Any,
-    ) -> None:
+    ) -> str:
         """Takes an event."""
         self._directory.resolve(account_id, region, function_name, qualifier)
+        return str(more["trace"])
 
 
 class Place:

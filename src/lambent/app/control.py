@@ -14,6 +14,7 @@ from lambent.control.file_systems import missing_file_system
 from lambent.control.plane import ControlPlane
 from lambent.invoke.counting import Counting
 from lambent.invoke.outlets import Outlets
+from lambent.neighbours.trace_export import tracing_missing
 from lambent.node.runtimes import Interpreter, choose_interpreter, missing_runtime
 from lambent.observe.metrics import Metrics
 from lambent.settings import Settings
@@ -82,6 +83,7 @@ class Control:
             runtime_notice=lambda runtime: choose_interpreter(runtime, interpreters).notice,
             runtime_build=runtime_build,
             file_system_missing=file_system_missing,
+            tracing_missing=tracing_missing(settings.neighbours, settings.neighbour_endpoints),
             runtime_missing=missing_runtime,
             provisioned_status=changes.provisioned_status,
             sources=sources,

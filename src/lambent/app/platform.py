@@ -27,11 +27,13 @@ from lambent.invoke.frontend import Frontend
 from lambent.invoke.outlets import LambdaOutlet, Outlets
 from lambent.invoke.placement import Placement
 from lambent.invoke.provisioned import Provisioned
+from lambent.invoke.tracing import Tracing
 from lambent.model.errors import PlatformFault
 from lambent.neighbours.api import NeighbourApi
 from lambent.neighbours.code_objects import CodeObjects
 from lambent.neighbours.forwarding import Neighbours
 from lambent.neighbours.routing import parse_neighbour
+from lambent.neighbours.trace_export import TraceExport
 from lambent.node.agent import Node
 from lambent.node.runtimes import Interpreter, find_interpreters
 from lambent.node.sandbox.choose import open_backend
@@ -94,6 +96,7 @@ class Platform:
         self.frontend: Frontend
         self.api: RoutedApi
         self.neighbours: Neighbours
+        self.tracing = Tracing()
         self.outlets = Outlets()
         self.metrics = Metrics()
 
@@ -161,6 +164,10 @@ class Platform:
             embedded=self.settings.neighbours,
         )
         stack.push_async_callback(self.neighbours.close)
+        if self.neighbours.serves("xray"):
+            export = TraceExport(NeighbourApi(self.neighbours), self.metrics.traces)
+            stack.push_async_callback(export.close)
+            self.tracing = Tracing(export)
 
     def _open_pools(self, control: Control, stack: AsyncExitStack) -> None:
         """Environments: on demand, and those kept initialised."""
@@ -237,6 +244,7 @@ class Platform:
             self.placement,
             provisioned=control.changes.provisioned,
             metrics=self.metrics,
+            tracing=self.tracing,
         )
         self.events = control.changes.events = self._make_events(control, frontend)
         policies = ResourcePolicies(control.plane.database.reader())
@@ -296,7 +304,8 @@ class Platform:
             clock.now_ms,
             time_scale=self.settings.time_scale,
         )
-        return EventQueue(self.queues, handler, directory, counting, self.metrics, clock, queues)
+        stores = (self.queues, handler, directory, counting, self.metrics, clock, queues)
+        return EventQueue(*stores, self.tracing)
 
     async def _open_backend(
         self, interpreters: list[Interpreter], port: int, data_dir: Path

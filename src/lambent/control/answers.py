@@ -30,7 +30,7 @@ def function_configuration(
         "LastModified": version.last_modified,
         "CodeSha256": code_sha256(version.code),
         "Version": version.version,
-        "TracingConfig": {"Mode": "PassThrough"},
+        "TracingConfig": {"Mode": version.tracing_mode},
         "RevisionId": version.revision_id,
         "PackageType": "Zip",
         "Architectures": [version.architecture],

@@ -101,6 +101,8 @@ def configure(
     if parameters.get("DeadLetterConfig") is not None:
         given = parameters["DeadLetterConfig"]
         changes["dead_letter_arn"] = dead_letter_arn(given, destination_services)
+    if (parameters.get("TracingConfig") or {}).get("Mode"):
+        changes["tracing_mode"] = parameters["TracingConfig"]["Mode"]
     if parameters.get("FileSystemConfigs") is not None:
         wanted = parameters["FileSystemConfigs"]
         changes["file_system"] = file_system_config(wanted, file_system_missing)
@@ -134,11 +136,20 @@ def require_runtime(plane: ControlPlane, runtime: str | None) -> None:
         raise not_yet(missing)
 
 
+def require_tracing(plane: ControlPlane, parameters: Mapping[str, Any]) -> None:
+    """Raises ``NotImplementedException`` for active tracing where nobody takes the segments."""
+    active = (parameters.get("TracingConfig") or {}).get("Mode") == "Active"
+    if active and plane.tracing_missing:
+        raise not_yet(f"TracingConfig.Mode Active {plane.tracing_missing}")
+
+
 def revised(plane: ControlPlane, version: FunctionVersion) -> FunctionVersion:
     """The version as it is written after a change of code or configuration."""
     content = {member: value for member, value in asdict(version).items() if member in _CONTENT}
     if version.dead_letter_arn:  # else versions published before there was one would differ
         content["dead_letter_arn"] = version.dead_letter_arn
+    if version.tracing_mode != "PassThrough":
+        content["tracing_mode"] = version.tracing_mode
     if version.file_system:
         content["file_system"] = asdict(version.file_system)
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))

@@ -142,4 +142,5 @@ class Directory:
             system_log_level=version.system_log_level,
             dead_letter_arn=version.dead_letter_arn,
             file_system=version.file_system,
+            tracing_mode=version.tracing_mode,
         )

@@ -14,6 +14,7 @@ from lambent.control.configuration import (
     choose_architecture,
     configure,
     require_runtime,
+    require_tracing,
     revised,
 )
 from lambent.control.function_code_signing import check_signature
@@ -61,6 +62,7 @@ def update_function_configuration(plane: ControlPlane, call: Call) -> Result:
     """``UpdateFunctionConfiguration``: the settings given; the others stay as they are."""
     refuse_unsupported(call.parameters)
     require_runtime(plane, call.parameters.get("Runtime"))
+    require_tracing(plane, call.parameters)
 
     def change(cx: Connection, version: FunctionVersion) -> FunctionVersion:
         configured = configure(

@@ -11,6 +11,7 @@ from lambent.control.configuration import (
     choose_architecture,
     configure,
     require_runtime,
+    require_tracing,
     revised,
 )
 from lambent.control.function_code_signing import check_signature_for, required_config
@@ -45,6 +46,7 @@ def create_function(plane: ControlPlane, call: Call) -> Result:
     parameters = call.parameters
     refuse_unsupported(parameters)
     require_runtime(plane, parameters.get("Runtime"))
+    require_tracing(plane, parameters)
     function = _new_name(call)
     tagged = check_tags(parameters.get("Tags") or {})
     cx = plane.database.connection

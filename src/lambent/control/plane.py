@@ -55,6 +55,8 @@ class ControlPlane:
     """The services hosted here that events can be sent on to, by their word in an ARN."""
     file_system_missing: MissingFileSystem = NO_FILE_SYSTEMS
     """Why an EFS access point is not on this host."""
+    tracing_missing: str | None = None
+    """Why segments of functions with active tracing would go nowhere; None where X-Ray is served."""
     runtime_build: Callable[[str], str | None] = lambda _: None
     """The build of a runtime on this host, 64 hex digits; None where none can be told."""
     provisioned_status: Callable[[str], ProvisionedStatus] = lambda _: _NOTHING_YET

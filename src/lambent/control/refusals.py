@@ -51,6 +51,7 @@ OBEYED = frozenset(
         *("LoggingConfig.ApplicationLogLevel", "LoggingConfig.SystemLogLevel"),
         "DeadLetterConfig.TargetArn",
         "FileSystemConfigs",
+        "TracingConfig.Mode",
         *("Publish", "DryRun", "RevisionId", "CodeSha256", "CodeSigningConfigArn"),
         *("FunctionVersion", "MasterRegion", "Marker", "MaxItems"),
     ]
@@ -63,6 +64,7 @@ OPENED: Mapping[str, str] = {
     "Environment": "Environment.",
     "EphemeralStorage": "EphemeralStorage.",
     "LoggingConfig": "LoggingConfig.",
+    "TracingConfig": "TracingConfig.",
 }
 """Structures obeyed member by member, with the prefix of their members' paths.
 
@@ -72,7 +74,6 @@ OPENED: Mapping[str, str] = {
 REFUSED: Mapping[str, Refusal] = {
     "VpcConfig": _UNLESS_EMPTY,
     "KMSKeyArn": _UNLESS_EMPTY,
-    "TracingConfig": _is("Mode", "PassThrough"),
     "ImageConfig": _UNLESS_EMPTY,
     "SnapStart": _is("ApplyOn", "None"),
     "DurableConfig": _ALWAYS,

@@ -143,7 +143,7 @@ class FunctionUrls:
             url.alias,
             event,
             request_id=request_id,
-            trace_id=_with_parent(trace_id),
+            trace_id=trace_id,
             sink=pipe,
         )
         try:
@@ -230,13 +230,6 @@ def _forwarded(request: HttpRequest, peer: str, trace_id: str) -> HttpRequest:
         "x-forwarded-proto": "http",
     }
     return replace(request, headers={**request.headers, **own})
-
-
-def _with_parent(trace_id: str) -> str:
-    """The trace as a function is told it: whole, and not sampled unless the caller says so."""
-    if "Parent=" in trace_id:
-        return trace_id
-    return f"{trace_id};Parent={random.getrandbits(64):016x};Sampled=0"
 
 
 def _new_trace_id() -> str:

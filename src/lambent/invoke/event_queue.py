@@ -21,6 +21,7 @@ from lambent.invoke.event_intake import disk_full, read_event
 from lambent.invoke.event_tasks import Tasks
 from lambent.invoke.events import MAX_PAYLOAD_BYTES, Function, function_of_key, queue_key
 from lambent.invoke.ports import Directory
+from lambent.invoke.tracing import Tracing
 from lambent.model.errors import AwsError
 from lambent.observe.metrics import Metrics
 from lambent.store.queues.contract import (
@@ -44,7 +45,9 @@ class EventQueue:
         metrics: Metrics,
         clock: Clock,
         queues: MutableMapping[int, str],
+        tracing: Tracing | None = None,
     ) -> None:
+        self._tracing = tracing or Tracing()
         self._store = store
         self._handler = handler
         self._directory = directory
@@ -104,18 +107,22 @@ class EventQueue:
         trace: str,
         max_bytes: int = MAX_PAYLOAD_BYTES,
         deliveries: int = 1,
-    ) -> None:
+    ) -> str:
         """Takes an event; it is on disk when this returns. It is handled ``deliveries`` times, at least.
+
+        Returns the trace header with the decision, made once for all attempts, whether it is sampled.
 
         Raises what resolving the function raises, AWS's errors for a payload that is too large or no JSON, and
         ``ServiceException`` (507) when the disk has no room.
         """
         target = self._directory.resolve(account_id, region, function_name, qualifier)
+        trace = self._tracing.decide(target.primary, trace)
         function, message = read_event(
             target, payload, request_id=request_id, trace=trace, max_bytes=max_bytes
         )
         await self._store_event(self._backlog(function), [message] * deliveries)
         self._metrics.of(*function).async_events_received += deliveries
+        return trace
 
     async def _store_event(self, backlog: Backlog, messages: list[NewMessage]) -> None:
         key, now_ms = queue_key(*backlog.function), self._clock.now_ms()

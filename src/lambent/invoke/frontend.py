@@ -14,6 +14,7 @@ from lambent.invoke.placement import Placement
 from lambent.invoke.ports import Directory
 from lambent.invoke.provisioned import Provisioned
 from lambent.invoke.routing import choose_version
+from lambent.invoke.tracing import Trace, Tracing
 from lambent.model.errors import ClientFault
 from lambent.model.invocation import Invocation, InvocationResult, ResponseSink
 from lambent.observe.metrics import FunctionMetrics, Metrics
@@ -32,11 +33,16 @@ class Running:
     _counts: FunctionMetrics
     _function: tuple[str, str, str]
     _has_own: bool
+    trace_id: str | None = None
+    """The trace as the caller is told it: without the lineage."""
+    _trace: Trace | None = None
 
     def end(self) -> None:
         """Gives the place back, and counts what came of it."""
         self._counting.release(*self._function, provisioned=self._has_own)
         answer = self.answer
+        if self._trace is not None:
+            self._trace.concluded(answer)
         if answer.done() and not answer.cancelled() and answer.exception() is None:
             self._counts.invocations += 1
             if answer.result().function_error is not None:
@@ -54,7 +60,9 @@ class Frontend:
         draw: Callable[[], float] = random.random,
         provisioned: Provisioned | None = None,
         metrics: Metrics | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
+        self._tracing = tracing or Tracing()
         self._directory = directory
         self._provisioned = provisioned or Provisioned(placement)
         self._counting = counting
@@ -66,6 +74,13 @@ class Frontend:
         """``DryRun``: the version that would run. Raises what an invocation would raise."""
         target = self._directory.resolve(account_id, region, function_name, qualifier)
         return target.primary.version
+
+    def decide_trace(
+        self, account_id: str, region: str, name: str, qualifier: str | None, header: str
+    ) -> str:
+        """The trace header with a decision whether it is sampled, for who answers with it before the end."""
+        target = self._directory.resolve(account_id, region, name, qualifier)
+        return self._tracing.decide(target.primary, header)
 
     def room(self, account_id: str, region: str, function_name: str, qualifier: str | None) -> int:
         """Invocations that could start now. Raises what an invocation would raise, but for throttles."""
@@ -133,28 +148,35 @@ class Frontend:
         payload = check_payload(payload)
         name = target.primary.function_name
         counts = self._metrics.of(account_id, region, name)
+        spec = choose_version(target, self._draw()) if target.secondary else target.primary
+        request_id = request_id or str(uuid.uuid4())
+        arn = target.invoked_arn
+        told_trace_id, trace = self._tracing.begin(spec, trace_id, arn, request_id)
+        trace_id = told_trace_id
         if trace_id is not None:
             trace_id, passes = lineage.extend(trace_id, account_id, region, name)
             if passes >= lineage.MAX_PASSES and target.recursive_loop == "Terminate":
                 counts.recursive_invocations_dropped += 1
                 raise lineage.stopped()
-        spec = choose_version(target, self._draw()) if target.secondary else target.primary
-        provisioned = self._provisioned.spec_for(target.invoked_arn, spec)
+        provisioned = self._provisioned.spec_for(arn, spec)
         invocation = Invocation(
-            request_id or str(uuid.uuid4()),
+            request_id,
             provisioned or spec,
-            target.invoked_arn,
+            arn,
             payload,
             client_context,
             None,
             trace_id,
             sink,
+            trace,
         )
         has_own = provisioned is not None
         try:
             self._counting.acquire(account_id, region, name, provisioned=has_own)
         except ClientFault:
             counts.throttles += 1
+            if trace is not None:
+                trace.ended(429, fault=False)
             raise
         function = (account_id, region, name)
         try:
@@ -162,7 +184,7 @@ class Frontend:
         except BaseException:
             self._counting.release(*function, provisioned=has_own)
             raise
-        return Running(answer, self._counting, counts, function, has_own)
+        return Running(answer, self._counting, counts, function, has_own, told_trace_id, trace)
 
 
 def check_payload(payload: bytes) -> bytes:

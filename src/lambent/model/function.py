@@ -88,6 +88,8 @@ class FunctionVersion:
     """``DeadLetterConfig.TargetArn``."""
     file_system: FileSystemConfig | None = None
     """What ``FileSystemConfigs`` holds, which has room for one."""
+    tracing_mode: str = "PassThrough"
+    """``TracingConfig.Mode``: ``PassThrough`` or ``Active``."""
 
     @property
     def function_arn(self) -> str:

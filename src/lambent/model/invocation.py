@@ -41,6 +41,8 @@ class EnvironmentSpec:
     initialization_type: str = "on-demand"
     """``on-demand`` or ``provisioned-concurrency``."""
     file_system: FileSystemConfig | None = None
+    tracing_mode: str = "PassThrough"
+    """``PassThrough`` or ``Active``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,29 @@ class ResponseSink(Protocol):
     def write(self, data: bytes) -> bool: ...
 
 
+class InvocationTrace(Protocol):
+    """A traced invocation, told by the node when it did what; each method is called once, in this order."""
+
+    trace_id: str
+    """X-Ray's, ``1-…``."""
+    segment_id: str
+    """The function's segment: what its code does hangs below it."""
+
+    @property
+    def header(self) -> str:
+        """``Root=…;Parent=…;Sampled=1``."""
+        ...
+
+    def begun(self, init: tuple[float, float] | None) -> None:
+        """An environment has the event. ``init``: when its Init phase was (Unix seconds), if this is its first."""
+
+    def answered(self, *, fault: bool) -> None:
+        """The function answered, or never will."""
+
+    def settled(self) -> None:
+        """The runtime is back for the next event, or gone."""
+
+
 @dataclass(frozen=True, slots=True)
 class Invocation:
     """One event on its way to one version. Times are on the monotonic clock's seconds or Unix ms."""
@@ -89,6 +114,8 @@ class Invocation:
     trace_id: str | None = None
     sink: ResponseSink | None = None
     """Given where the caller takes the response as it comes."""
+    trace: InvocationTrace | None = None
+    """Given where X-Ray is told of it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,7 +77,7 @@ def refuse_invocation(
     describe = describe or describe_exit(ExitStatus(1), out_of_memory=False)
     failure = describe(invocation.request_id)
     now_ms = time.time_ns() // 1_000_000
-    log.start(now_ms, invocation.request_id)
+    log.start(now_ms, invocation.request_id, invocation.trace)
     ending = Ending(
         invocation.request_id,
         duration_ms=(time.monotonic() - born_s) * 1000,
@@ -88,6 +88,7 @@ def refuse_invocation(
         function_error="Unhandled",
         produced_bytes=0,
         failure=failure,
+        trace=invocation.trace,
     )
     log.end(now_ms, ending)
     if failure.fault is not None:

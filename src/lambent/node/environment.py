@@ -179,6 +179,7 @@ class Environment(EnvironmentInvocations):
         self._report()
         if self._init_failure is not None:
             self._log_init_failure(self._init_failure(""))
+        self._settle_trace()
         self._capture.close()
         self.state = State.STOPPED
         self._on_close()

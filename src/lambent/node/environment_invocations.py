@@ -8,7 +8,12 @@ import time
 from abc import ABC, abstractmethod
 
 from lambent.http1.exchange import Exchange
-from lambent.model.invocation import EnvironmentSpec, Invocation, InvocationResult
+from lambent.model.invocation import (
+    EnvironmentSpec,
+    Invocation,
+    InvocationResult,
+    InvocationTrace,
+)
 from lambent.node import endings
 from lambent.node.capture import Capture
 from lambent.node.environment_extensions import EnvironmentExtensions
@@ -46,6 +51,8 @@ class EnvironmentInvocations(ABC):
         self._log = log
         self._born_s = born_s
         self._init_ms: float | None = None
+        self._init_ended_s = 0.0
+        self._trace: InvocationTrace | None = None
         self._invocation: Invocation | None = None
         self._answer: asyncio.Future[InvocationResult] | None = None
         self._started_s = 0.0
@@ -110,7 +117,10 @@ class EnvironmentInvocations(ABC):
             self._log.forget_tail()
         self._capture.begin()
         now_ms = time.time_ns() // 1_000_000
-        self._log.start(now_ms, invocation.request_id)
+        trace = self._trace = invocation.trace
+        self._log.start(now_ms, invocation.request_id, trace)
+        if trace is not None:
+            trace.begun(self._init_span())
         self._deadline = self._loop.call_later(left_s, self._on_deadline)
         deadline_ms = now_ms + int(left_s * 1000)
         if self._extensions is not None:
@@ -119,6 +129,17 @@ class EnvironmentInvocations(ABC):
         waiting.respond_raw(200, head, invocation.payload)
         self._sandbox.thaw()
         return self._answer
+
+    def _init_span(self) -> tuple[float, float] | None:
+        """When the Init phase was, in Unix seconds, before the first event."""
+        if self._init_ms is None:
+            return None
+        return self._init_ended_s - self._init_ms / 1000, self._init_ended_s
+
+    def _settle_trace(self) -> None:
+        trace, self._trace = self._trace, None
+        if trace is not None:
+            trace.settled()
 
     def _write_end(self, ending: Ending) -> None:
         now_ms = time.time_ns() // 1_000_000
@@ -165,6 +186,8 @@ class EnvironmentInvocations(ABC):
             self._on_initialised()
         if self._unreported is not None:
             self._report()
+        if self._trace is not None:
+            self._settle_trace()
         self.idle_since_s = time.monotonic()
         self._tell_ready()
         if self.state is State.READY:
@@ -186,6 +209,7 @@ class EnvironmentInvocations(ABC):
             # AWS: a second initialisation is part of Duration, one ahead of time of no invocation.
             # Source: recorded REPORT lines.
             self._init_ms = init_ms
+            self._init_ended_s = time.time()
 
     # What lambent.node.responses does with it
 
@@ -214,6 +238,8 @@ class EnvironmentInvocations(ABC):
             return
         self._capture.drain()
         init_ms, self._init_ms = self._init_ms, None
+        if self._trace is not None:
+            self._trace.answered(fault=function_error is not None)
         produced_bytes = 0 if function_error else len(payload)
         ending = Ending(
             invocation.request_id,
@@ -225,6 +251,7 @@ class EnvironmentInvocations(ABC):
             function_error=function_error,
             produced_bytes=produced_bytes if streamed_bytes is None else streamed_bytes,
             failure=self._failure,
+            trace=self._trace,
         )
         self._write_end(ending)
         if not answer.done():

@@ -6,7 +6,7 @@ The format is chosen once for each environment, by :func:`open_log`: lines of te
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
-from lambent.model.invocation import EnvironmentSpec
+from lambent.model.invocation import EnvironmentSpec, InvocationTrace
 from lambent.node.outcomes import Failure
 from lambent.observe import report, report_json
 from lambent.observe.log_levels import RANKS, LevelFilter
@@ -48,6 +48,7 @@ class Ending(NamedTuple):
     function_error: str | None
     produced_bytes: int
     failure: Failure | None
+    trace: InvocationTrace | None = None
 
 
 class EnvironmentLog:
@@ -110,8 +111,13 @@ class EnvironmentLog:
         """Init is over: what became of an extension."""
         self.write(now_ms, report.extension(name, state, events, error_type))
 
-    def start(self, now_ms: int, request_id: str) -> None:
-        """An invocation begins."""
+    def start(
+        self,
+        now_ms: int,
+        request_id: str,
+        trace: InvocationTrace | None = None,  # noqa: ARG002 - AWS: text says so in REPORT
+    ) -> None:
+        """An invocation begins; ``trace`` where X-Ray is told of it."""
         self.write(now_ms, report.start(request_id, self._spec.version))
 
     def end(self, now_ms: int, ending: Ending) -> None:
@@ -135,6 +141,7 @@ class EnvironmentLog:
             init_ms=ending.init_ms,
             status=ending.status,
             error_type=ending.error_type,
+            trace=ids_of(ending.trace),
         )
         self.write(now_ms, line)
 
@@ -191,8 +198,9 @@ class JsonEnvironmentLog(EnvironmentLog):
         self._record(now_ms, report_json.init_runtime_done(now_ms, **how))
         self._record(now_ms, report_json.init_report(now_ms, init_ms, **how))
 
-    def start(self, now_ms: int, request_id: str) -> None:
-        self._record(now_ms, report_json.start(now_ms, request_id, self._spec.version))
+    def start(self, now_ms: int, request_id: str, trace: InvocationTrace | None = None) -> None:
+        tracing = tracing_of(trace)
+        self._record(now_ms, report_json.start(now_ms, request_id, self._spec.version, tracing))
 
     def extension(
         self, now_ms: int, name: str, state: str, events: Sequence[str], error_type: str | None
@@ -208,6 +216,7 @@ class JsonEnvironmentLog(EnvironmentLog):
             produced_bytes=ending.produced_bytes,
             status=status,
             error_type=ending.error_type,
+            tracing=tracing_of(ending.trace),
         )
         self._record(now_ms, done)
 
@@ -221,6 +230,7 @@ class JsonEnvironmentLog(EnvironmentLog):
             init_ms=ending.init_ms,
             status=status_of(ending),
             error_type=ending.error_type,
+            tracing=tracing_of(ending.trace),
         )
         self._record(now_ms, reported)
 
@@ -229,6 +239,16 @@ def open_log(spec: EnvironmentSpec, sink: LogSink, stream: str) -> EnvironmentLo
     """The log of one environment, in the format its function is configured with."""
     kind = JsonEnvironmentLog if spec.log_format == "JSON" else EnvironmentLog
     return kind(spec, sink, stream)
+
+
+def ids_of(trace: InvocationTrace | None) -> tuple[str, str] | None:
+    """What ``REPORT`` says of a traced invocation."""
+    return None if trace is None else (trace.trace_id, trace.segment_id)
+
+
+def tracing_of(trace: InvocationTrace | None) -> report_json.Tracing | None:
+    """What records say of a traced invocation."""
+    return None if trace is None else (trace.segment_id, trace.header)
 
 
 def status_of(ending: Ending) -> str:

@@ -7,6 +7,7 @@ invocation pays one look-up. Source: https://docs.aws.amazon.com/lambda/latest/d
 from bisect import bisect_left
 from collections.abc import Iterator
 
+from lambent.observe.trace_metrics import TraceMetrics
 from lambent.observe.mapping_metrics import MappingMetrics
 
 MAX_FUNCTIONS = 10_000
@@ -82,6 +83,7 @@ class Metrics:
     def __init__(self) -> None:
         self.mappings = MappingMetrics()
         self._functions: dict[_Function, FunctionMetrics] = {}
+        self.traces = TraceMetrics()
 
     def of(self, account_id: str, region: str, name: str) -> FunctionMetrics:
         """The counts of one function, to be added to."""
@@ -113,6 +115,7 @@ class Metrics:
                 histogram: Histogram = getattr(counts, attribute)
                 if attribute == "async_event_age" or any(histogram.counts):
                     yield from _buckets(shown, _labels(function), histogram)
+        yield from self.traces.lines()
         yield from self.mappings.lines()
 
 

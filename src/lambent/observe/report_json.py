@@ -17,6 +17,10 @@ from lambent.observe.log_levels import RANKS
 _MIB: Final = 1024 * 1024
 
 
+Tracing = tuple[str, str]
+"""Of a traced invocation: the function's segment id, and the trace header."""
+
+
 class Record(NamedTuple):
     """One line, newline included, and its rank among ``log_levels.RANKS``."""
 
@@ -83,9 +87,9 @@ def init_report(
     return _record(_level(least, status), at_ms, "platform.initReport", record)
 
 
-def start(at_ms: int, request_id: str, version: str) -> Record:
+def start(at_ms: int, request_id: str, version: str, tracing: Tracing | None = None) -> Record:
     """``platform.start``; ``version`` is ``$LATEST`` or a number as text."""
-    record = {"requestId": request_id, "version": version}
+    record = {"requestId": request_id, "version": version, **_tracing(tracing)}
     return _record("INFO", at_ms, "platform.start", record)
 
 
@@ -97,12 +101,14 @@ def runtime_done(
     produced_bytes: int,
     status: str = "success",
     error_type: str | None = None,
+    tracing: Tracing | None = None,
 ) -> Record:
     """``platform.runtimeDone``; ``produced_bytes`` is the size of the function's result."""
     record = {
         "requestId": request_id,
         **_outcome(status, error_type),
         "metrics": {"durationMs": round(duration_ms, 3), "producedBytes": produced_bytes},
+        **_tracing(tracing),
     }
     return _record(_level("DEBUG", status), at_ms, "platform.runtimeDone", record)
 
@@ -117,6 +123,7 @@ def report(
     init_ms: float | None = None,
     status: str = "success",
     error_type: str | None = None,
+    tracing: Tracing | None = None,
 ) -> Record:
     """``platform.report``. ``status`` is ``success``, ``error`` or ``timeout``."""
     metrics: dict[str, float] = {
@@ -127,7 +134,8 @@ def report(
     }
     if init_ms is not None:
         metrics["initDurationMs"] = round(init_ms, 3)
-    record = {"requestId": request_id, "metrics": metrics, **_outcome(status, error_type)}
+    outcome = _outcome(status, error_type)
+    record = {"requestId": request_id, "metrics": metrics, **outcome, **_tracing(tracing)}
     return _record(_level("INFO", status), at_ms, "platform.report", record)
 
 
@@ -151,6 +159,14 @@ def billed_ms(duration_ms: float, init_ms: float | None = None) -> int:
     """Duration plus initialisation, rounded up to 1 ms from the thousandths that are shown."""
     thousandths = round(duration_ms * 1000) + round((init_ms or 0.0) * 1000)
     return -(-thousandths // 1000)
+
+
+def _tracing(tracing: Tracing | None) -> dict[str, Any]:
+    """Source: ``TraceContext`` in the Telemetry API's schema."""
+    if tracing is None:
+        return {}
+    span_id, header = tracing
+    return {"tracing": {"spanId": span_id, "type": "X-Amzn-Trace-Id", "value": header}}
 
 
 def _init(phase: str, initialization_type: str) -> dict[str, str]:

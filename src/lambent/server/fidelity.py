@@ -52,6 +52,7 @@ _BY_VALUE: Mapping[str, str] = {
     "Architectures": "it is the host's",
     "Layers": "they are not AWS's own",
     "DeadLetterConfig.TargetArn": "its service is hosted",
+    "TracingConfig.Mode": "it is PassThrough, or who serves X-Ray takes the segments",
     "FileSystemConfigs": "the access point is EFS's and given by `lambent up --file-system`",
 }
 """Obeyed settings with values that are refused, where no table says so."""

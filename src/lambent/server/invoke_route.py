@@ -9,7 +9,6 @@ validates it as AWS does, before it is refused.
 import base64
 import json
 import logging
-import random
 import time
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
@@ -19,6 +18,7 @@ from urllib.parse import parse_qsl, unquote
 from lambent.http1.exchange import Exchange
 from lambent.invoke.events import MAX_PAYLOAD_BYTES
 from lambent.invoke.frontend import Frontend, Running
+from lambent.invoke.tracing import new_root
 from lambent.model.errors import AwsError, ClientFault, PlatformFault, not_yet
 from lambent.model.http import HttpResponse
 from lambent.model.invocation import InvocationResult
@@ -86,7 +86,7 @@ class Events(Protocol):
         trace: str,
         max_bytes: int = ...,
         deliveries: int = ...,
-    ) -> None: ...
+    ) -> str: ...
 
 
 class InvokeRoute:
@@ -139,7 +139,6 @@ class InvokeRoute:
         if kind != b"RequestResponse":
             function = (account_id, region, name, qualifier)
             return self._other_kind(exchange, kind, function, request_id)
-        trace_id = trace_of(headers)
         running = self._frontend.start(
             account_id,
             region,
@@ -148,11 +147,11 @@ class InvokeRoute:
             exchange.body,
             request_id=request_id,
             client_context=client_context_of(headers.get(b"x-amz-client-context")),
-            trace_id=trace_id,
+            trace_id=trace_of(headers),
         )
         wants_tail = log_type == b"Tail"
         running.answer.add_done_callback(
-            lambda _: _answer(exchange, running, request_id, trace_id, wants_tail)
+            lambda _: _answer(exchange, running, request_id, wants_tail)
         )
         return None
 
@@ -189,12 +188,11 @@ class InvokeRoute:
     ) -> None:
         """202 once the event is on disk. AWS: neither log type nor client context mean anything here."""
         deliveries = deliveries_of(exchange.headers, exchange.peer)
-        trace = trace_of(exchange.headers)
-        await self._events.accept(
+        trace = await self._events.accept(
             *function,
             exchange.body,
             request_id=request_id,
-            trace=trace,
+            trace=trace_of(exchange.headers),
             max_bytes=max_bytes,
             deliveries=deliveries,
         )
@@ -207,13 +205,11 @@ class InvokeRoute:
         exchange.respond_raw(202, head.encode("latin-1"), b"")
 
 
-def _answer(
-    exchange: Exchange, running: Running, request_id: str, trace_id: str, wants_tail: bool
-) -> None:
+def _answer(exchange: Exchange, running: Running, request_id: str, wants_tail: bool) -> None:
     try:
         running.end()
         result = running.answer.result()
-        head = _head(result, request_id, trace_id, wants_tail)
+        head = _head(result, request_id, running.trace_id or "", wants_tail)
         exchange.respond_raw(200, head, result.payload)
     except AwsError as error:
         _refuse(exchange, error, request_id)
@@ -265,12 +261,9 @@ def qualifier_of(query: bytes) -> str | None:
 
 
 def trace_of(headers: dict[bytes, bytes]) -> str:
-    """The caller's trace, or a new unsampled one. Source: "Tracing header" (AWS X-Ray)."""
+    """The caller's trace, or the root of a new one: whether it is sampled is the function's to say."""
     given = headers.get(b"x-amzn-trace-id")
-    if given is not None:
-        return given.decode("latin-1")
-    root, parent = random.getrandbits(96), random.getrandbits(64)
-    return f"Root=1-{int(time.time()):08x}-{root:024x};Parent={parent:016x};Sampled=0"
+    return new_root(time.time()) if given is None else given.decode("latin-1")
 
 
 def client_context_of(encoded: bytes | None) -> str | None:

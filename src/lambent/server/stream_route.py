@@ -86,10 +86,11 @@ class StreamRoute:
             head = f"x-amzn-requestid: {request_id}\r\nX-Amz-Executed-Version: {version}\r\n"
             exchange.respond_raw(204, head.encode(), b"")
             return
-        trace_id = trace_of(headers)
+        function = (account_id, region, name, qualifier)
+        trace_id = self._frontend.decide_trace(*function, trace_of(headers))
         pipe = ResponsePipe()
         invocation = self._frontend.invoke(
-            *(account_id, region, name, qualifier, exchange.body),
+            *(*function, exchange.body),
             request_id=request_id,
             client_context=client_context_of(headers.get(b"x-amz-client-context")),
             trace_id=trace_id,

@@ -144,5 +144,5 @@ def _parse(function_arn: str) -> FunctionName:
 
 
 def _new_trace() -> str:
-    """An unsampled one. Source: "Tracing header" (AWS X-Ray)."""
-    return f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)};Parent={secrets.token_hex(8)};Sampled=0"
+    """Whether it is sampled is the function's to say. Source: "Tracing header" (AWS X-Ray)."""
+    return f"Root=1-{int(time.time()):08x}-{secrets.token_hex(12)}"

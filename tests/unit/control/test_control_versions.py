@@ -89,7 +89,7 @@ def test_update_configuration_takes_settings_away(client: Any) -> None:
     "member",
     [
         {"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}},
-        {"TracingConfig": {"Mode": "Active"}},
+        {"KMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k"},
         {"Runtime": "java21"},
     ],
 )

@@ -99,16 +99,17 @@ def frontend(
 @on_loop
 async def test_an_event_reaches_the_function_as_it_came() -> None:
     """Payload, request id, client context and the ARN arrive unchanged, the trace with its lineage."""
+    trace = "Root=1;Parent=2;Sampled=0"
     node = FakeNode(automatic=True)
     made, _ = frontend(node, Target("arn:qualified", make_spec()))
-    answer = made.invoke(*PLACE, b"[1]", request_id="r", client_context="{}", trace_id="Root=1")
+    answer = made.invoke(*PLACE, b"[1]", request_id="r", client_context="{}", trace_id=trace)
     task = _task(answer)
     await until(lambda: node.by_state() == {"invoking": 1})
     event = node.environments[0].invocation
     assert event is not None
     assert (event.payload, event.request_id, event.invoked_arn) == (b"[1]", "r", "arn:qualified")
     assert event.client_context == "{}"
-    assert event.trace_id == lineage.extend("Root=1", *PLACE[:3])[0]
+    assert event.trace_id == lineage.extend(trace, *PLACE[:3])[0]
     node.environments[0].respond()
     assert (await task).payload == b"[1]"
 

@@ -35,6 +35,21 @@ def test_report_of_a_warm_start_has_no_init() -> None:
     )
 
 
+def test_report_of_a_traced_invocation_has_a_second_line() -> None:
+    """The trace's id and the function's segment stand in a line of their own, as recorded from AWS."""
+    line = report.report(
+        RID,
+        duration_ms=1,
+        memory_mib=128,
+        max_memory_mib=18,
+        trace=("1-677faf89-09a6b95269c6e56c4d1ab356", "7e44b09386b9ab35"),
+    )
+    assert line.endswith(
+        b"Max Memory Used: 18 MB\t\nXRAY TraceId: 1-677faf89-09a6b95269c6e56c4d1ab356"
+        b"\tSegmentId: 7e44b09386b9ab35\tSampled: true\t\n"
+    )
+
+
 @pytest.mark.parametrize(
     ("status", "error_type", "tail"),
     [

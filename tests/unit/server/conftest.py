@@ -50,10 +50,11 @@ class Place:
             raise not_found(f"Function not found: {name}")
         return Target("arn:f", make_spec(version="7"))
 
-    async def accept(self, *event: Any, **more: Any) -> None:
+    async def accept(self, *event: Any, **more: Any) -> str:
         """Is its own event queue: every event of an ``f`` is taken."""
         self.resolve(*event[:4])
         self.accepted.append((event, more))
+        return str(more["trace"])
 
     def look_up(self, key: str) -> Minted | None:
         return Minted() if key == "ASIAMINTED" else None

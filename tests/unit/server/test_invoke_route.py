@@ -76,12 +76,13 @@ async def test_settings_it_does_not_obey_are_refused(place: Any, header: str, na
 @on_loop
 async def test_what_is_asked_for_is_added(place: Any) -> None:
     """A function's error is a header, the log tail comes when asked for, a given trace goes on."""
-    headers = {"x-amz-log-type": "Tail", "x-amzn-trace-id": "Root=1-a-b"}
+    trace = "Root=1-a-b;Parent=c;Sampled=0"
+    headers = {"x-amz-log-type": "Tail", "x-amzn-trace-id": trace}
     answer = await invoke(place, error="Unhandled", headers=headers)
     assert answer.status == 200
     assert answer.headers["x-amz-function-error"] == "Unhandled"
     assert base64.b64decode(answer.headers["x-amz-log-result"]) == b""
-    assert answer.headers["x-amzn-trace-id"] == "Root=1-a-b"
+    assert answer.headers["x-amzn-trace-id"] == trace
 
 
 @pytest.mark.parametrize(

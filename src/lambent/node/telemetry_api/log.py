@@ -6,8 +6,15 @@ as JSON.
 
 from collections.abc import Sequence
 
-from lambent.model.invocation import EnvironmentSpec
-from lambent.node.environment_log import Ending, EnvironmentLog, Phase, error_only, status_of
+from lambent.model.invocation import EnvironmentSpec, InvocationTrace
+from lambent.node.environment_log import (
+    Ending,
+    EnvironmentLog,
+    Phase,
+    error_only,
+    status_of,
+    tracing_of,
+)
 from lambent.node.outcomes import Failure
 from lambent.node.telemetry_api.hub import Hub
 from lambent.observe import report_json
@@ -103,9 +110,10 @@ class TelemetryLog(EnvironmentLog):
         self._inner.extension(now_ms, name, state, events, error_type)
         self._tell(report_json.extension(now_ms, name, state, events, error_type))
 
-    def start(self, now_ms: int, request_id: str) -> None:
-        self._inner.start(now_ms, request_id)
-        self._tell(report_json.start(now_ms, request_id, self._spec.version))
+    def start(self, now_ms: int, request_id: str, trace: InvocationTrace | None = None) -> None:
+        self._inner.start(now_ms, request_id, trace)
+        version = self._spec.version
+        self._tell(report_json.start(now_ms, request_id, version, tracing_of(trace)))
 
     def runtime_done(self, now_ms: int, ending: Ending) -> None:
         self._inner.runtime_done(now_ms, ending)
@@ -116,6 +124,7 @@ class TelemetryLog(EnvironmentLog):
             produced_bytes=ending.produced_bytes,
             status=status_of(ending),
             error_type=ending.error_type,
+            tracing=tracing_of(ending.trace),
         )
         self._tell(record)
 
@@ -130,5 +139,6 @@ class TelemetryLog(EnvironmentLog):
             init_ms=ending.init_ms,
             status=status_of(ending),
             error_type=ending.error_type,
+            tracing=tracing_of(ending.trace),
         )
         self._tell(record)

@@ -213,9 +213,11 @@ def _put(tx: Transaction, put: _Delivery) -> None:
 
 
 def _new_trace(now_ms: int) -> str:
-    """AWS: an invocation always has a trace; without one a function's loop would not be known."""
-    root, parent = secrets.token_hex(12), secrets.token_hex(8)
-    return f"Root=1-{now_ms // 1000:08x}-{root};Parent={parent};Sampled=0"
+    """AWS: an invocation always has a trace; without one a function's loop would not be known.
+
+    Whether it is sampled is the function's to say.
+    """
+    return f"Root=1-{now_ms // 1000:08x}-{secrets.token_hex(12)}"
 
 
 def send_by_http(
