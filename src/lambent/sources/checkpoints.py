@@ -5,7 +5,8 @@
 2. A checkpoint holds the lowest unfinished sequence number (or the last one read, when nothing is unfinished)
    and, by lane, what lanes ahead of it have finished; so a restart repeats at most the batches in hand.
 3. What is given up reaches its destination in the commit that moves the checkpoint past it.
-4. Lanes' marks and windows mean something with the same parallelization factor only; with another one they
+4. It holds, too, how often the pieces in hand were tried: a restart goes on counting.
+5. Lanes' marks, windows and pieces mean something with the same parallelization factor only; with another one they
    are left aside, and what they had finished may come again.
 """
 
@@ -16,6 +17,7 @@ from typing import Final
 
 from lambent.model.errors import AwsError
 from lambent.model.outgoing import Outgoing
+from lambent.sources.stream_retries import PieceMark
 from lambent.sources.stream_source import Position, PositionKind
 from lambent.sources.tumbling import Window
 from lambent.store.queues.contract import QueueStore, Transaction
@@ -28,12 +30,16 @@ _PAGE: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Of one shard. ``marks``: lane → the sequence number up to which it has finished."""
+    """Of one shard. ``marks``: lane → the sequence number up to which it has finished.
+
+    ``pieces``: lane → what was tried of its batch in hand.
+    """
 
     position: Position
     factor: int = 1
     marks: Mapping[int, int] = field(default_factory=dict)
     finished: bool = False
+    pieces: Mapping[int, tuple[PieceMark, ...]] = field(default_factory=dict)
 
     def encode(self) -> str:
         """As JSON."""
@@ -43,6 +49,10 @@ class Checkpoint:
                 "factor": self.factor,
                 "marks": {str(lane): str(mark) for lane, mark in self.marks.items()},
                 "finished": self.finished,
+                "pieces": {
+                    str(lane): [mark.encode() for mark in marks]
+                    for lane, marks in self.pieces.items()
+                },
             }
         )
 
@@ -56,6 +66,10 @@ class Checkpoint:
             document["factor"],
             {int(lane): int(mark) for lane, mark in document["marks"].items()},
             document["finished"],
+            {
+                int(lane): tuple(map(PieceMark.decode, marks))
+                for lane, marks in document.get("pieces", {}).items()
+            },
         )
 
 

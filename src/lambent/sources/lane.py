@@ -1,6 +1,7 @@
 """A lane of a shard: one batch at a time, in order. A shard has as many as its parallelization factor.
 
-1. A batch begins when the one before it is done or given up and the checkpoint says so on disk.
+1. A batch begins when the one before it is done or given up and the checkpoint says so on disk; so is each
+   attempt that failed, before the next one.
 2. What a function fails on is decided by ``stream_failures``; throttles and faults that are not the
    function's are waited out and take no retry.
 3. Told to stop, a lane ends what the function is handling, and begins nothing.
@@ -27,6 +28,7 @@ from lambent.sources.stream_failures import (
     split_by_age,
     without_handled,
 )
+from lambent.sources.stream_retries import PieceMark, marks_of
 from lambent.sources.stream_source import StreamRecord
 from lambent.sources.stream_work import (
     FIRST_BACKOFF_S,
@@ -65,6 +67,7 @@ class Lane:
         self._work = work
         self._shard = shard
         self._pieces: deque[Piece] = deque()
+        self._highest = -1
         self._backoff = Backoff(FIRST_BACKOFF_S, MAX_BACKOFF_S)
         self._last: InvocationResult | None = None
 
@@ -86,6 +89,11 @@ class Lane:
                 return piece.records[0]
         waiting = self.intake.waiting
         return waiting.first if waiting else None
+
+    @property
+    def tried(self) -> tuple[PieceMark, ...]:
+        """What a restart has to know of the batch in hand."""
+        return marks_of(self._pieces) + self.intake.tried
 
     @property
     def unfinished(self) -> int:
@@ -159,6 +167,8 @@ class Lane:
             bisects=settings.bisects and not apart,
         )
         done = apart + left.records[: decision.done]
+        self._work.counts.invoked_event_count += len(piece.records)
+        self._work.counts.failed_invoke_event_count += len(piece.records) - len(done)
         went_well = failed_at is None or bool(done)
         self._replace(decision.left)
         if went_well:
@@ -170,7 +180,7 @@ class Lane:
             self._work.report(OK if went_well else CALL_FAILED)
         if decision.given_up is not None:
             await self._give_up(decision.given_up, RETRIES_EXHAUSTED)
-        elif went_well:
+        else:
             await self._shard.commit(self)
         if decision.wait:
             await self._work.pause(self._backoff.next_s())
@@ -216,8 +226,12 @@ class Lane:
         self._pieces.extendleft(reversed(tuple(pieces)))
 
     def _finished(self, records: Iterable[StreamRecord]) -> None:
+        """The mark follows once nothing below it is unfinished: a report may have left records out."""
         for record in records:
-            self.mark = record.sequence
+            self._highest = max(self._highest, record.sequence)
             self.done_bytes += len(record.record)
             self._work.counters.records += 1
+        first = self.first_unfinished
+        if self._highest >= 0 and (first is None or first.sequence > self._highest):
+            self.mark = self._highest
         self._shard.freed()

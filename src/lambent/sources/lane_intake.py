@@ -3,14 +3,19 @@
 1. A batch is taken when it is full, when its batching window is over, or when the shard has ended.
 2. Of a tumbling window all records come before its final piece; that is due when a record of a later window
    waits, or when everything that arrived before the window's end has been read.
+3. After a restart the pieces that had been tried come first, as they were, once their records have been read;
+   all are made anew where they would no longer fit into a batch.
 """
 
 import asyncio
+from collections import deque
+from collections.abc import Iterable
 
 from lambent.sources.batch import MAX_EVENT_BYTES
 from lambent.sources.stream_batch import LaneQueue, batch_end
 from lambent.sources.stream_failures import Piece
 from lambent.sources.stream_form import RECORDS
+from lambent.sources.stream_retries import PieceMark, count_up_to
 from lambent.sources.stream_settings import StreamSettings
 from lambent.sources.stream_source import StreamRecord
 from lambent.sources.tumbling import Window, record_room, window_at
@@ -30,6 +35,23 @@ class LaneIntake:
         self._changed = asyncio.Event()
         self._ended = False
         self._caught_up_s = float("-inf")
+        self._tried: deque[PieceMark] = deque()
+        self._read_to = -1
+
+    @property
+    def tried(self) -> tuple[PieceMark, ...]:
+        """What was tried before a restart and waits to be tried on."""
+        return tuple(self._tried)
+
+    def restore(self, tried: Iterable[PieceMark]) -> None:
+        """What was tried before a restart, in order. Before anything is added."""
+        self._tried.extend(tried)
+
+    def read_to(self, sequence: int) -> None:
+        """The shard was read up to there, and this lane's records of it were added."""
+        self._read_to = sequence
+        if self._tried:
+            self._changed.set()
 
     def add(self, records: list[StreamRecord]) -> None:
         """Records, in order, behind those that wait."""
@@ -57,6 +79,13 @@ class LaneIntake:
         """Waits for the next batch. ``window`` is the open one. None when there will be none."""
         while not stopping.is_set():
             self._changed.clear()
+            if self._tried:
+                again = self._take_again(window)
+                if again is not None:
+                    return again
+                if self._tried:
+                    await self._wait(None)
+                    continue
             if window is not None and self._is_over(window):
                 return Piece((), final=True), window
             wait_s = None
@@ -67,6 +96,32 @@ class LaneIntake:
             elif self._ended and window is None:
                 return None
             await self._wait(wait_s)
+        return None
+
+    def _take_again(self, window: Window | None) -> Taken | None:
+        """The next piece that was tried before a restart; None when it has to wait, or there is none."""
+        while self._tried:
+            mark = self._tried[0]
+            if mark.last is None:
+                self._tried.popleft()
+                if window is not None:
+                    return mark.piece(()), window
+                continue
+            if self._read_to < mark.last and not self._ended:
+                return None
+            count = count_up_to(self.waiting, mark.last)
+            size = sum(
+                len(each.record) + 1 for _, each in zip(range(count), self.waiting, strict=False)
+            )
+            if count > self._settings.batch_size or (count > 1 and size > self._room):
+                self._tried.clear()
+                return None
+            self._tried.popleft()
+            if count:
+                if self._settings.tumbling_s:
+                    first = self.waiting.first
+                    window = window or window_at(first.arrived_s, self._settings.tumbling_s)
+                return mark.piece(self.waiting.take(count)), window
         return None
 
     def _is_over(self, window: Window) -> bool:

@@ -8,7 +8,7 @@
 import asyncio
 from typing import Final
 
-from lambent.model.errors import PlatformFault
+from lambent.model.errors import AwsError, PlatformFault
 from lambent.sources.backoff import Backoff
 from lambent.sources.batch import MAX_EVENT_BYTES
 from lambent.sources.checkpoints import Checkpoint, Sending
@@ -17,7 +17,7 @@ from lambent.sources.lane import Lane
 from lambent.sources.shard_reader import ShardReader
 from lambent.sources.stream_batch import choose_lane
 from lambent.sources.stream_destination import sending_of
-from lambent.sources.stream_failures import GivenUp
+from lambent.sources.stream_failures import AGE_EXCEEDED, GivenUp
 from lambent.sources.stream_source import (
     Fetched,
     Position,
@@ -49,7 +49,11 @@ class Shard:
         self._since_s = _since_s(checkpoint.position)
         factor = work.settings.factor
         self._lanes = [Lane(work, self, number) for number in range(factor)]
-        self._marks = dict(checkpoint.marks) if checkpoint.factor == factor else {}
+        self._marks: dict[int, int] = {}
+        if checkpoint.factor == factor:
+            self._marks |= checkpoint.marks
+            for number, tried in checkpoint.pieces.items():
+                self._lanes[number].intake.restore(tried)
         self._last_read: str | None = None
         self._behind_ms: int | None = None
         self._room = asyncio.Event()
@@ -128,12 +132,24 @@ class Shard:
     async def commit(self, lane: Lane, given_up: GivenUp | None = None) -> None:
         """See the protocol."""
         sending = None if given_up is None else sending_of(given_up, self._work, self.shard_id)
-        await self._save(lane, sending)
+        refused = await self._save(lane, sending)
+        if given_up is not None:
+            self._count(given_up, delivered=sending is not None and refused is None)
+
+    def _count(self, given_up: GivenUp, *, delivered: bool) -> None:
+        """AWS: what the source itself would not keep is not counted as dropped."""
+        counts, events = self._work.counts, len(given_up.piece.records)
+        expired = given_up.condition == AGE_EXCEEDED and self._work.settings.max_age_s is None
+        if delivered:
+            counts.on_failure_destination_delivered_event_count += events
+        elif not expired:
+            counts.dropped_event_count += events
 
     # What the reader says
 
     def take_over(self, fetched: Fetched, asked_s: float) -> None:
         """Hands records to their lanes; what was finished before a restart, or is filtered, is passed over."""
+        self._work.counts.polled_event_count += len(fetched.records)
         batches: dict[int, list[StreamRecord]] = {}
         factor = len(self._lanes)
         for record in fetched.records:
@@ -141,6 +157,7 @@ class Shard:
                 continue
             if not record.wanted:
                 self._work.counters.filtered += 1
+                self._work.counts.filtered_out_event_count += 1
                 continue
             number = choose_lane(record.key, factor)
             if record.sequence > self._marks.get(number, -1):
@@ -149,6 +166,8 @@ class Shard:
             self._lanes[number].intake.add(records)
         if fetched.records:
             self._last_read = fetched.records[-1].sequence_number
+            for lane in self._lanes:
+                lane.intake.read_to(fetched.records[-1].sequence)
         elif not self._work.counters.invoked:
             self._work.report(NO_RECORDS)
         self._behind_ms = fetched.behind_ms
@@ -184,7 +203,8 @@ class Shard:
 
     async def _save(
         self, lane: Lane | None = None, sending: Sending | None = None, *, finished: bool = False
-    ) -> None:
+    ) -> AwsError | None:
+        """Durable when it returns, unless the poller stops meanwhile; why the destination took nothing."""
         windows = {}
         if lane is not None and self._work.settings.tumbling_s:
             windows[lane.number] = lane.window
@@ -198,13 +218,14 @@ class Shard:
             except (StoreFullError, PlatformFault) as error:
                 self._work.report(f"PROBLEM: The checkpoint could not be written: {error}")
                 if self._work.stopping.is_set():
-                    return
+                    return None
                 await self._work.pause(self._full.next_s())
         self.checkpoint = self._saved = checkpoint
         self._saved_s = asyncio.get_running_loop().time()
         if refused is not None:
             self._work.metrics().destination_delivery_failures += 1
             self._work.report(problem(refused))
+        return refused
 
     def _checkpoint(self, *, finished: bool = False) -> Checkpoint:
         """As things stand."""
@@ -218,7 +239,8 @@ class Shard:
             position = self._saved.position
         marks = dict(self._marks)
         marks |= {x.number: x.mark for x in self._lanes if x.mark is not None}
-        return Checkpoint(position, len(self._lanes), marks, finished)
+        pieces = {x.number: x.tried for x in self._lanes if x.tried}
+        return Checkpoint(position, len(self._lanes), marks, finished, pieces)
 
 
 _BY_SEQUENCE: Final = frozenset(

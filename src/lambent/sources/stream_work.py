@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from lambent.model.errors import AwsError
+from lambent.observe.mapping_metrics import MappingCounts
 from lambent.observe.metrics import FunctionMetrics
 from lambent.sources.checkpoints import Checkpoints
 from lambent.sources.contract import Functions
@@ -50,6 +51,8 @@ class StreamWork:
     kept_from: int = -1
     """The lowest sequence number that the stream still keeps, where it says so."""
     counters: StreamCounters = field(default_factory=StreamCounters)
+    counts: MappingCounts = field(default_factory=MappingCounts)
+    """What ``MetricsConfig`` publishes; events, not batches."""
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def pause(self, seconds: float) -> None:

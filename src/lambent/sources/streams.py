@@ -63,6 +63,7 @@ def _worker(
         role=_role(streams, mapping),
         now_s=streams.now_s,
         account_id=mapping.account_id,
+        counts=parts.counts_of(mapping),
     )
     return StreamWorker(work)
 

@@ -79,7 +79,8 @@ class StreamBench:
     def start(self) -> None:
         """A poller of it, as after a restart."""
         kind = stream_kinds(self.streams)[self.arn.split(":")[2]]
-        self.poller = kind.make_poller(self.mapping(), Parts(self.stream, self.functions, self))
+        parts = Parts(self.stream, self.functions, self, self.metrics.mappings)
+        self.poller = kind.make_poller(self.mapping(), parts)
         self.poller.start()
 
     async def stop(self, deadline_s: float = 900.0) -> None:

@@ -10,6 +10,7 @@ from lambent.model.call import Caller
 from lambent.model.errors import AwsError, ClientFault
 from lambent.model.event_source_mapping import EventSourceMapping, MappingState
 from lambent.model.invocation import InvocationResult
+from lambent.observe.mapping_metrics import MappingCounts
 from lambent.sources.contract import Parts, Poller
 from lambent.sources.sqs import make_poller
 from lambent.testing.sqs import FakeSqs
@@ -113,6 +114,7 @@ class Bench:
     results: Results = field(default_factory=Results)
     url: str = ""
     poller: Poller | None = None
+    counts: MappingCounts = field(default_factory=MappingCounts)
 
     async def queue(self, name: str = "q", **attributes: str) -> None:
         """Makes the queue."""
@@ -128,7 +130,9 @@ class Bench:
     def start(self, **settings: Any) -> Any:
         """Starts a worker with these settings of the mapping."""
         mapping = mapping_of(self.url.rpartition("/")[2], **settings)
-        self.poller = make_poller(mapping, Parts(self.api, self.functions, self.results))
+        parts = Parts(self.api, self.functions, self.results)
+        self.counts = parts.metrics.of(mapping.uuid)
+        self.poller = make_poller(mapping, parts)
         self.poller.start()
         return self.poller
 
