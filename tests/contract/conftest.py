@@ -165,7 +165,7 @@ class Host:
 async def grow_stem_cells(backend: Any) -> None:
     """Until the next start finds one made ahead."""
     cells = backend._stem_cells
-    cells._interpreters.setdefault(find_interpreters()[0].version, find_interpreters()[0])
+    cells._use(find_interpreters()[0])
     if not cells.count():
         cells._begin()
         await until(cells.count, _DEADLINE_S)

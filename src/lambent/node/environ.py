@@ -16,6 +16,17 @@ _STATIC = {
 }
 
 
+def runtime_environ(runtime: str) -> dict[str, str]:
+    """Those that are the same for every function of a runtime."""
+    managed = {}
+    if not is_provided(runtime):
+        # AWS: "not defined for OS-only runtimes".
+        managed["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{runtime}"
+        if not is_node(runtime):
+            managed["PYTHONPATH"] = "/var/runtime"
+    return {**_STATIC, **managed}
+
+
 def build_environ(
     spec: EnvironmentSpec, log_stream: str, credentials: Mapping[str, str]
 ) -> dict[str, str]:
@@ -28,16 +39,9 @@ def build_environ(
     if spec.log_format == "JSON":
         logging["AWS_LAMBDA_LOG_FORMAT"] = spec.log_format
         logging["AWS_LAMBDA_LOG_LEVEL"] = spec.application_log_level or "INFO"
-    managed = {}
-    if not is_provided(spec.runtime):
-        # AWS: "not defined for OS-only runtimes".
-        managed["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{spec.runtime}"
-        if not is_node(spec.runtime):
-            managed["PYTHONPATH"] = "/var/runtime"
     return {
         **spec.environment,
-        **_STATIC,
-        **managed,
+        **runtime_environ(spec.runtime),
         **credentials,
         **logging,
         "_HANDLER": spec.handler,

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from lambent.node.linux.cgroups import Cgroup
 from lambent.node.linux.network_namespace import socket_in
 from lambent.node.linux.procfs import first_child, peak_resident_bytes
+from lambent.node.sandbox.assignment import Assignment
 from lambent.node.sandbox.contract import ExitStatus, OnProcessExit
 
 _REMOVE_RETRY_S = 0.005
@@ -60,6 +61,8 @@ class NamespaceSandbox:
         self._oom_killed: bool | None = None
         self._peak_bytes = 0
         self._promised: deque[asyncio.Future[socket.socket]] = deque()
+        self.assignment: Assignment | None = None
+        """Of a stem cell whose program is loaded and waits."""
         self.on_process_exit: OnProcessExit | None = None
         self.stdout_fd = self.telemetry_fd = self.extension_fd = -1
         self.runtime_api: socket.socket
@@ -76,11 +79,15 @@ class NamespaceSandbox:
 
     def specialise(self, message: bytes, memory_mib: int, *, cpu_limit: bool) -> None:
         """Tells a stem cell what to become, within which limits. Raises OSError; it is of no use then."""
-        self._cpu_mib = memory_mib if cpu_limit else 0
-        self._cgroup.resize(memory_mib)
+        self.limit(memory_mib, cpu_limit=cpu_limit)
         if self._control is None:
             raise ConnectionResetError("it ended")
         self._control.send(message)
+
+    def limit(self, memory_mib: int, *, cpu_limit: bool) -> None:
+        """The limits of the function that a stem cell is going to be. Raises OSError."""
+        self._cpu_mib = memory_mib if cpu_limit else 0
+        self._cgroup.resize(memory_mib)
 
     def discard(self) -> None:
         """Ends a stem cell nobody reads from."""
@@ -206,6 +213,8 @@ class NamespaceSandbox:
         os.close(self._pidfd)
         self._pidfd = -1
         self._read_control()  # nobody is left to say more
+        if self.assignment is not None:
+            self.assignment.close()
         self._cgroup.close()
         self._remove_cgroup(_REMOVE_TRIES)
         self._ended = _exit_status(info)
@@ -234,10 +243,10 @@ class NamespaceSandbox:
         is_over = self._pidfd < 0
         try:
             while True:
-                data, fds, _, _ = socket.recv_fds(control, 4096, 1)
+                data, fds, _, _ = socket.recv_fds(control, 4096, 2)
                 if not data:
                     break
-                self._take_report(data, [socket.socket(fileno=fd) for fd in fds])
+                self._take_report(data, fds)
             is_over = True
         except BlockingIOError:
             pass
@@ -250,7 +259,7 @@ class NamespaceSandbox:
             while self._promised:
                 self._promised.popleft().cancel()
 
-    def _take_report(self, data: bytes, sockets: list[socket.socket]) -> None:
+    def _take_report(self, data: bytes, fds: list[int]) -> None:
         """One message of the child, before it was anybody else's, or of its guard."""
         kind, _, rest = data.decode(errors="replace").partition(" ")
         if kind == "not-started":
@@ -258,7 +267,9 @@ class NamespaceSandbox:
         elif kind == "not-mounted":
             self._reported = ExitStatus(code=1, not_mounted=rest)
         elif kind == "socket":
-            self._give_socket(sockets)
+            self._give_socket([socket.socket(fileno=fd) for fd in fds])
+        elif kind == "waits" and self.assignment is not None:
+            self.assignment.take(*fds)
         elif kind == "extension":
             self._tell_extension(rest)
         elif kind != "exit":

@@ -13,23 +13,24 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from lambent.model.invocation import EnvironmentSpec
 from lambent.model.limits import MEMORY_MAX
-from lambent.node.entrypoint import BOOTSTRAP_SCRIPT, choose_entry
-from lambent.node.extensions_api.launch import extension_environ
+from lambent.node.entrypoint import BOOTSTRAP_SCRIPT
 from lambent.node.linux.cgroups import Cgroup, CgroupLayout, prepare_layout
 from lambent.node.nodejs.runtimes import find_nodes
-from lambent.node.runtimes import Interpreter, choose_interpreter, is_provided
+from lambent.node.runtimes import Interpreter, choose_interpreter
 from lambent.node.sandbox import ways
+from lambent.node.sandbox.assignment import Assignment
 from lambent.node.sandbox.birth import bear
 from lambent.node.sandbox.contract import Launch, NetworkError, SandboxError
-from lambent.node.sandbox.managed import ManagedRuntime, hidden_node_root, managed_runtime
+from lambent.node.sandbox.managed import WAITING_PROGRAMS, hidden_node_root, managed_runtime
 from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
 from lambent.node.sandbox.network import OutboundNetwork
+from lambent.node.sandbox.requests import Requests
 from lambent.node.sandbox.stem_cells import StemCells
+from lambent.node.sandbox.stem_cells_loaded import LoadedKind, LoadedStemCells
 from lambent.node.sandbox.zygote_client import RUNTIME_API_PORT, RUNTIME_PATH, ZygoteClient
 from lambent.node.zygote import bootstrap
-from lambent.node.zygote.root import FIRST_UID, HIDDEN
+from lambent.node.zygote.root import FIRST_UID
 from lambent.node.zygote.rootless import INSIDE_UID
 from lambent.settings import NetworkChoice
 
@@ -73,6 +74,7 @@ class NamespaceBackend:
         cpu_limit: bool = True,
         network: NetworkChoice = "auto",
         stem_cells: int = 0,
+        loaded_stem_cells: int = 0,
         file_systems: Mapping[str, Path] | None = None,
     ) -> None:
         self._interpreters = interpreters
@@ -85,7 +87,11 @@ class NamespaceBackend:
         self._not_outbound = ""
         self._addresses: dict[int, str] = {}
         self._cpu_limit = cpu_limit
-        self._stem_cells = StemCells(self._make_stem_cell, stem_cells)
+        self._stem_cells = StemCells(self._make_stem_cell, lambda i: i.version, stem_cells)
+        self._requests = Requests(code_root, endpoint_port, tuple(self._file_systems))
+        self._loaded = LoadedStemCells(
+            self._make_loaded, self.zygote, loaded_stem_cells, cpu_limit=cpu_limit
+        )
         self._slots = list(range(max_environments - 1, -1, -1))
         self.rootless = os.geteuid() != 0
         # An ordinary user has no other ids to give: inside its namespace it is root, then a mere 1000.
@@ -105,7 +111,7 @@ class NamespaceBackend:
         await self._open_network()
         self._layout = prepare_layout()
         try:
-            await self._zygote(self._interpreters[0])
+            await self.zygote(self._interpreters[0])
         except SandboxError:
             self._layout.remove()
             await self._close_network()
@@ -137,9 +143,10 @@ class NamespaceBackend:
         for interpreter in interpreters:
             # One that cannot start is tried again, and reported, when a function asks for it.
             with suppress(SandboxError):
-                await self._zygote(interpreter)
+                await self.zygote(interpreter)
 
-    async def _zygote(self, interpreter: Interpreter) -> ZygoteClient:
+    async def zygote(self, interpreter: Interpreter) -> ZygoteClient:
+        """The zygote of an interpreter, started where there is none. Raises SandboxError."""
         zygote = self._zygotes.get(interpreter.version)
         if zygote is not None and zygote.alive:
             return zygote
@@ -149,6 +156,7 @@ class NamespaceBackend:
                 return zygote
             if zygote is not None:
                 self._stem_cells.forget(interpreter.version)
+                self._loaded.cells.forget_all()
                 await zygote.close()
             zygote = ZygoteClient(interpreter)
             namespace = self._outbound.namespace if self._outbound else -1
@@ -161,6 +169,7 @@ class NamespaceBackend:
         root.mkdir(parents=True, exist_ok=True)
         binds = {f"{RUNTIME_PATH}/{name}": path for name, path in interpreter.packages.items()}
         binds[f"{RUNTIME_PATH}/{BOOTSTRAP_SCRIPT}"] = bootstrap.__file__
+        binds.update(WAITING_PROGRAMS)
         for node in find_nodes():
             binds[hidden_node_root(node)] = str(node.root)
         if not interpreter.prefix.startswith("/usr"):
@@ -179,8 +188,14 @@ class NamespaceBackend:
     async def start(self, launch: Launch) -> NamespaceSandbox:
         """Starts one environment; see the contract. Raises SandboxError."""
         choice = choose_interpreter(launch.spec.runtime, self._interpreters)
-        rest = self._rest(launch, managed_runtime(launch.spec, choice))
+        managed = managed_runtime(launch.spec, choice)
+        rest = self._requests.rest(launch, managed)
         memory_mib = launch.spec.memory_mib
+        if managed.waiting and not launch.extensions and launch.spec.file_system is None:
+            kind = self._requests.kind(launch.spec.runtime, choice.interpreter, managed)
+            loaded = await self._loaded.start(kind, rest, memory_mib)
+            if loaded is not None:
+                return loaded
         # Extensions need a pipe more than a stem cell has.
         cell = None if launch.extensions else self._stem_cells.take(choice.interpreter)
         if cell is not None:
@@ -195,11 +210,11 @@ class NamespaceBackend:
     async def _make_stem_cell(self, interpreter: Interpreter) -> NamespaceSandbox:
         return await self._make(interpreter, MEMORY_MAX.value, None)
 
-    async def _make(
-        self, interpreter: Interpreter, memory_mib: int, rest: Mapping[str, Any] | None
-    ) -> NamespaceSandbox:
-        """An environment, or without ``rest`` a stem cell. Raises SandboxError."""
-        zygote = await self._zygote(interpreter)
+    async def _make_loaded(self, kind: LoadedKind) -> NamespaceSandbox:
+        return await self._make(kind.interpreter, MEMORY_MAX.value, kind.rest)
+
+    def take_room(self, memory_mib: int) -> tuple[int, Cgroup]:
+        """A slot, and a cgroup with its limits. Raises SandboxError."""
         if not self._slots:
             raise SandboxError("every slot of this node is taken")
         slot = self._slots.pop()
@@ -210,8 +225,16 @@ class NamespaceBackend:
         try:
             cgroup.create(memory_mib, MAX_PIDS)
         except OSError as error:
-            self._abandon(cgroup, slot)
+            self.abandon(cgroup, slot)
             raise SandboxError(f"cannot limit an environment: {error}") from error
+        return slot, cgroup
+
+    async def _make(
+        self, interpreter: Interpreter, memory_mib: int, rest: Mapping[str, Any] | None
+    ) -> NamespaceSandbox:
+        """An environment, or without ``rest`` a stem cell. Raises SandboxError."""
+        zygote = await self.zygote(interpreter)
+        slot, cgroup = self.take_room(memory_mib)
         extensions = rest["extensions"] if rest else ()
         sandbox = NamespaceSandbox(
             self,
@@ -220,11 +243,13 @@ class NamespaceBackend:
             memory_mib if self._cpu_limit else 0,
             is_supervised=bool(extensions),
         )
+        if rest and rest.get("waits"):
+            sandbox.assignment = Assignment()
         request = {
             "ports": [RUNTIME_API_PORT, self._endpoint_port],
             "hostname": "lambda",
-            "network": self._way(slot),
-            "uid": self._uids[slot],
+            "network": self.way(slot),
+            "uid": self.uid(slot),
             "v2": self._layout.v2 is not None,
             "extensions": extensions,
             "rest": rest,
@@ -233,58 +258,21 @@ class NamespaceBackend:
             await bear(sandbox, zygote, request, cgroup)
         except BaseException:
             if not sandbox.pid:
-                self._abandon(cgroup, slot)
+                self.abandon(cgroup, slot)
             raise
         return sandbox
 
-    def _way(self, slot: int) -> Mapping[str, Any]:
+    def uid(self, slot: int) -> int:
+        """Whom an environment runs as."""
+        return self._uids[slot]
+
+    def way(self, slot: int) -> Mapping[str, Any]:
+        """How the network of a slot is connected."""
         if self._outbound is None:
             return ways.loopback_only()
         return self._outbound.setup(self._addresses[slot])
 
-    def _rest(self, launch: Launch, managed: ManagedRuntime) -> dict[str, Any]:
-        """What makes an environment a function's."""
-        spec = launch.spec
-        entry = choose_entry(spec, "/var/task", "/opt", managed.command)
-        # A custom runtime has no such client.
-        telemetry = {} if is_provided(spec.runtime) else {"_LAMBDA_TELEMETRY_LOG_FD": "3"}
-        environ = {
-            **launch.environ,
-            **managed.environ,
-            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{RUNTIME_API_PORT}",
-            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self._endpoint_port}",
-            "LAMBDA_TASK_ROOT": "/var/task",
-            "LAMBDA_RUNTIME_DIR": RUNTIME_PATH,
-            **telemetry,
-        }
-        rest = {
-            "task_dir": self._inside(spec.task_dir),
-            "opt_dir": self._inside(spec.opt_dir) if spec.opt_dir else None,
-            "tmp_mib": spec.ephemeral_storage_mib,
-            "mounts": managed.mounts,
-            "search": managed.search,
-            "entry": entry,
-            "environ": environ,
-            "extensions": launch.extensions,
-            "file_system": self._shared(spec),
-        }
-        if launch.extensions:
-            rest["extension_environ"] = extension_environ(environ)
-        return rest
-
-    def _shared(self, spec: EnvironmentSpec) -> Mapping[str, Any] | None:
-        """The file system a function mounts: its number in the root, and its name in ``/mnt``."""
-        wanted = spec.file_system
-        if wanted is None:
-            return None
-        if wanted.arn not in self._file_systems:
-            raise SandboxError(f"there is no file system {wanted.arn} here")
-        return {"number": list(self._file_systems).index(wanted.arn), "name": wanted.name}
-
-    def _inside(self, path: Path) -> str:
-        return f"{HIDDEN}/code/{path.relative_to(self._code_root)}"
-
-    def _abandon(self, cgroup: Cgroup, slot: int) -> None:
+    def abandon(self, cgroup: Cgroup, slot: int) -> None:
         """A zygote that was killed may have forked before: its child is ours, though we never heard of it."""
         pids = cgroup.pids()
         cgroup.kill()
@@ -316,6 +304,7 @@ class NamespaceBackend:
     async def close(self) -> None:
         """Ends the zygotes, and removes the cgroups once every sandbox (killed before) is gone."""
         self._stem_cells.close()
+        self._loaded.cells.close()
         if self._warming is not None:
             self._warming.cancel()
             await asyncio.wait([self._warming])
@@ -345,6 +334,7 @@ class NamespaceBackend:
         return {
             "kind": "namespaces",
             "stem_cells": self._stem_cells.count(),
+            "loaded_stem_cells": self._loaded.cells.count(),
             "network": self._outbound.describe() if self._outbound else {"mode": "isolated"},
             "isolation": {
                 **namespaces,

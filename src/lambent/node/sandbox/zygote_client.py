@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ class ZygoteClient:
         self._process: subprocess.Popen[bytes] | None = None
         self._socket: socket.socket | None = None
         self._pending: dict[int, asyncio.Future[int]] = {}
-        self._outgoing: deque[tuple[bytes, Sequence[int]]] = deque()
+        self._outgoing: deque[tuple[bytes, Sequence[int], Callable[[], None]]] = deque()
         self._next_id = 0
 
     async def open(self, setup: Mapping[str, Any], network_namespace: int = -1) -> None:
@@ -76,13 +76,27 @@ class ZygoteClient:
 
     async def start(self, request: Mapping[str, Any], fds: Sequence[int]) -> int:
         """Has one environment forked; its pid. Raises SandboxError."""
+        return await self._ask(request, fds, lambda: None)
+
+    async def assign(
+        self, wanted: Mapping[str, Any], fds: Sequence[int], on_sent: Callable[[], None]
+    ) -> None:
+        """Has a loaded stem cell made a function's; see :mod:`lambent.node.zygote.assignment`.
+
+        ``on_sent`` is called when the zygote has the descriptors. Raises SandboxError.
+        """
+        await self._ask({"assign": wanted}, fds, on_sent)
+
+    async def _ask(
+        self, request: Mapping[str, Any], fds: Sequence[int], on_sent: Callable[[], None]
+    ) -> int:
         if not self.alive:
             raise SandboxError("the zygote is gone")
         self._next_id += 1
         number = self._next_id
         future = asyncio.get_running_loop().create_future()
         self._pending[number] = future
-        self._outgoing.append((json.dumps({**request, "id": number}).encode(), fds))
+        self._outgoing.append((json.dumps({**request, "id": number}).encode(), fds, on_sent))
         self._flush()
         try:
             async with asyncio.timeout(_START_DEADLINE_S):
@@ -97,7 +111,7 @@ class ZygoteClient:
         assert self._socket is not None  # noqa: S101 - for the type checker
         loop = asyncio.get_running_loop()
         while self._outgoing:
-            data, fds = self._outgoing[0]
+            data, fds, on_sent = self._outgoing[0]
             try:
                 socket.send_fds(self._socket, [data], fds)
             except BlockingIOError:
@@ -107,6 +121,7 @@ class ZygoteClient:
                 self._lose(str(error))
                 return
             self._outgoing.popleft()
+            on_sent()
         loop.remove_writer(self._socket)
 
     def _on_answer(self) -> None:
@@ -158,5 +173,5 @@ class ZygoteClient:
 
 def _bury(answer: Mapping[str, Any]) -> None:
     """A start nobody waits for any longer: its lifeline is closed, so it dies; we are its parent."""
-    if "pid" in answer:
+    if answer.get("pid"):
         asyncio.get_running_loop().run_in_executor(None, os.waitpid, answer["pid"], 0)

@@ -35,9 +35,10 @@ def open_sockets(control: socket.socket, ports: "list[int]") -> None:
         listener.close()
 
 
-def mount_own(task_dir: str, opt_dir: "str | None", tmp_mib: int, uid: int) -> None:
+def mount_own(task_dir: "str | None", opt_dir: "str | None", tmp_mib: int, uid: int) -> None:
     """Code, layers, /tmp and /proc of this environment; then the way back to the node's files is cut."""
-    sys_.mount(task_dir, "/var/task", "", sys_.MS_BIND)
+    if task_dir:
+        sys_.mount(task_dir, "/var/task", "", sys_.MS_BIND)
     if opt_dir:
         sys_.mount(opt_dir, "/opt", "", sys_.MS_BIND)
     # Mounts copied from a read-only, nosuid mount keep its flags; only these two are new.
@@ -57,15 +58,14 @@ def mount_runtime(mounts: "dict[str, str]") -> None:
         sys_.mount(now, inside, "", sys_.MS_BIND)
 
 
-def keep_only(stdout: int, telemetry: int, report: int = -1) -> int:
-    """Leaves stdin (/dev/null), stdout, stderr and the telemetry pipe open, nothing else.
+def keep_only(stdout: int, telemetry: int, report: int = -1, stdin: int = -1) -> int:
+    """Leaves stdin (/dev/null where none is given), stdout, stderr and the telemetry pipe open, nothing else.
 
     ``report`` stays open too, under the number that is returned, until another program is executed.
     """
     if report >= 0:
         report = os.dup(report)  # 0 to 3 are taken: a number that nothing below overwrites
-    null = os.open("/dev/null", os.O_RDONLY)
-    os.dup2(null, 0)
+    os.dup2(stdin if stdin >= 0 else os.open("/dev/null", os.O_RDONLY), 0)
     first = os.dup(stdout) if stdout <= TELEMETRY_FD else stdout
     os.dup2(telemetry, TELEMETRY_FD)
     os.dup2(first, 1)

@@ -17,6 +17,7 @@ from typing import Any
 from lambent.node.linux import seccomp
 from lambent.node.linux import syscalls as sys_
 from lambent.node.zygote import (
+    assignment,
     entrypoint,
     file_systems,
     isolate,
@@ -56,7 +57,10 @@ class Zygote:
             setup["file_systems"],
         )
         self.has_file_systems = bool(setup["file_systems"])
-        self.pid_namespace = os.open(f"{root.HIDDEN}/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+        self.pid_namespace, self.mount_namespace = (
+            os.open(f"{root.HIDDEN}/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
+            for kind in ("pid", "mnt")
+        )
         self.filter = seccomp.build_filter()
         self.ahead = runtime.preload(setup["runtime_paths"])
         if not self.rootless:
@@ -64,7 +68,7 @@ class Zygote:
             sys_.drop_capabilities_bounding()
 
     def serve(self) -> None:
-        """Forks on request until the node hangs up."""
+        """Forks, or makes a stem cell a function's, on request until the node hangs up."""
         self.node.send(b'{"ready": true}')
         while True:
             data, fds, _, _ = socket.recv_fds(self.node, _MAX_MESSAGE_BYTES, _MAX_FDS)
@@ -72,7 +76,11 @@ class Zygote:
                 return
             request = json.loads(data)
             try:
-                answer = {"id": request["id"], "pid": self._start(request, fds)}
+                if "assign" in request:
+                    assignment.assign(self.mount_namespace, fds[0], request["assign"])
+                    answer = {"id": request["id"], "pid": 0}
+                else:
+                    answer = {"id": request["id"], "pid": self._start(request, fds)}
             except OSError as error:
                 answer = {"id": request["id"], "error": str(error)}
             finally:
@@ -181,7 +189,9 @@ def _isolate(
     isolate.mount_own(request["task_dir"], request["opt_dir"], request["tmp_mib"], request["uid"])
     isolate.mount_runtime(request["mounts"])
     _mount_shared(zygote, request)
-    os.chdir("/var/task")
+    waits = request.get("waits", False)
+    stdin = assignment.offer(control) if waits else -1
+    os.chdir("/" if waits else "/var/task")
     isolate.limit_resources()
     if zygote.rootless:
         if not has_extensions:
@@ -201,7 +211,7 @@ def _isolate(
     if has_extensions:
         _supervise(request, fds, control)
     report = control.detach()
-    return isolate.keep_only(fds[1], fds[2], report if request["entry"] else -1)
+    return isolate.keep_only(fds[1], fds[2], report if request["entry"] else -1, stdin)
 
 
 def _mount_shared(zygote: Zygote, request: "dict[str, Any]") -> None:

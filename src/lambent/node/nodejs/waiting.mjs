@@ -1,0 +1,71 @@
+/*
+ * A stem cell of Node.js: loads AWS's client as /var/runtime/index.mjs does, and waits to hear whose it is.
+ *
+ * The client begins by asking for one of three variables. Until it does, process.env is a stand-in that notices:
+ * whoever asks first waits until the platform has said everything (ADR 27). Nothing of AWS's is changed, and a
+ * function finds process as it would be without this file.
+ */
+import fs from "node:fs";
+import { createRequire } from "node:module";
+import v8 from "node:v8";
+
+const MAIN = "/var/runtime/index.mjs";
+const FIRST_ASKED = new Set(["AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "_HANDLER"]);
+const ADDONS = ["dist/rapid-client.node", "rapid-client.node"].map((name) => `/var/runtime/aws-lambda-ric/${name}`);
+const BUILT_IN = ["node:assert", "node:http", "node:worker_threads"];
+const MESSAGE_BYTES = 65536;
+
+/** What standard input says until its end; the process blocks meanwhile, and uses no CPU. */
+function read() {
+  const buffer = Buffer.allocUnsafeSlow(MESSAGE_BYTES);
+  let text = "";
+  for (;;) {
+    const count = fs.readSync(0, buffer);
+    if (count === 0) return text.trim();
+    text += buffer.latin1Slice(0, count); // the platform writes ASCII
+  }
+}
+
+function replace(env, environ) {
+  for (const name of Object.keys(env)) {
+    if (!(name in environ)) delete env[name];
+  }
+  for (const [name, value] of Object.entries(environ)) {
+    if (env[name] !== value) env[name] = value;
+  }
+}
+
+function wait(env) {
+  process.env = env;
+  v8.setFlagsFromString("--lazy");
+  globalThis.gc?.(); // now, and not in the middle of a function's start
+  const message = read();
+  if (message === "") process.exit(0);
+  replace(env, JSON.parse(message).environ);
+  fs.closeSync(0);
+  fs.openSync("/dev/null"); // takes the lowest number, which is 0 now
+  process.chdir(env.LAMBDA_TASK_ROOT);
+}
+
+// What the client loads when it starts, compiled whole. The addon's stand-in connects to the Runtime API.
+v8.setFlagsFromString("--no-lazy");
+const require = createRequire(MAIN);
+for (const name of BUILT_IN) require(name);
+require(ADDONS.find((path) => fs.existsSync(path)));
+for (let turn = 0; turn < 3; turn += 1) await new Promise(setImmediate);
+
+// What is run for the first time takes longest.
+const environ = { ...process.env };
+replace(process.env, { ...environ, _: "" });
+replace(process.env, environ);
+fs.closeSync(fs.openSync("/dev/null"));
+process.chdir("/");
+
+process.argv[1] = MAIN;
+process.env = new Proxy(process.env, {
+  get(env, name) {
+    if (FIRST_ASKED.has(name)) wait(env);
+    return env[name];
+  },
+});
+await import(MAIN);

@@ -1,0 +1,80 @@
+"""What the zygote is told that makes an environment a function's, or a kind of stem cell."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from lambent.model.invocation import EnvironmentSpec
+from lambent.node.entrypoint import choose_entry
+from lambent.node.environ import runtime_environ
+from lambent.node.extensions_api.launch import extension_environ
+from lambent.node.runtimes import Interpreter, is_provided
+from lambent.node.sandbox.contract import Launch, SandboxError
+from lambent.node.sandbox.managed import ManagedRuntime
+from lambent.node.sandbox.stem_cells_loaded import LoadedKind, loaded_kind
+from lambent.node.sandbox.zygote_client import RUNTIME_API_PORT, RUNTIME_PATH
+from lambent.node.zygote.root import HIDDEN
+
+_TELEMETRY = {"_LAMBDA_TELEMETRY_LOG_FD": "3"}
+
+
+@dataclass(frozen=True, slots=True)
+class Requests:
+    """Of one backend; see there. ``file_systems``: the ARNs of what functions may share, in the root's order."""
+
+    code_root: Path
+    endpoint_port: int
+    file_systems: Sequence[str]
+
+    def rest(self, launch: Launch, managed: ManagedRuntime) -> dict[str, Any]:
+        """What makes an environment a function's. Raises SandboxError for a file system that is not there."""
+        spec = launch.spec
+        environ = {**launch.environ, **self._own_environ(spec.runtime, managed)}
+        rest = {
+            "task_dir": self._inside(spec.task_dir),
+            "opt_dir": self._inside(spec.opt_dir) if spec.opt_dir else None,
+            "tmp_mib": spec.ephemeral_storage_mib,
+            "mounts": managed.mounts,
+            "search": managed.search,
+            "entry": choose_entry(spec, "/var/task", "/opt", managed.command),
+            "environ": environ,
+            "extensions": launch.extensions,
+            "file_system": self._shared(spec),
+        }
+        if launch.extensions:
+            rest["extension_environ"] = extension_environ(environ)
+        return rest
+
+    def kind(self, runtime: str, interpreter: Interpreter, managed: ManagedRuntime) -> LoadedKind:
+        """The stem cells that a function which is started with ``managed`` may come from."""
+        rest = {
+            "mounts": managed.mounts,
+            "entry": {"command": managed.waiting},
+            "environ": {**runtime_environ(runtime), **self._own_environ(runtime, managed)},
+        }
+        return loaded_kind(interpreter, rest)
+
+    def _own_environ(self, runtime: str, managed: ManagedRuntime) -> dict[str, str]:
+        """What only this place knows."""
+        return {
+            **managed.environ,
+            "AWS_LAMBDA_RUNTIME_API": f"127.0.0.1:{RUNTIME_API_PORT}",
+            "AWS_ENDPOINT_URL": f"http://127.0.0.1:{self.endpoint_port}",
+            "LAMBDA_TASK_ROOT": "/var/task",
+            "LAMBDA_RUNTIME_DIR": RUNTIME_PATH,
+            # A custom runtime has no such client.
+            **({} if is_provided(runtime) else _TELEMETRY),
+        }
+
+    def _shared(self, spec: EnvironmentSpec) -> Mapping[str, Any] | None:
+        """The file system a function mounts: its number in the root, and its name in ``/mnt``."""
+        wanted = spec.file_system
+        if wanted is None:
+            return None
+        if wanted.arn not in self.file_systems:
+            raise SandboxError(f"there is no file system {wanted.arn} here")
+        return {"number": self.file_systems.index(wanted.arn), "name": wanted.name}
+
+    def _inside(self, path: Path) -> str:
+        return f"{HIDDEN}/code/{path.relative_to(self.code_root)}"
