@@ -34,6 +34,9 @@ class Settings:
     """ARN of an EFS access point → the host's directory that functions share under it; namespaces only."""
     stem_cells: int = 2
     """POLICY: environments of each interpreter in use made ahead; each holds about 3 MB."""
+    loaded_stem_cells: int = 1
+    """POLICY: the same of programs that cannot fork, for each runtime and memory size that was used lately; each
+    holds what an idle environment does."""
     max_concurrency: int = 1000
     """AWS: the account's default quota of concurrent executions."""
     time_scale: int = 1

@@ -324,6 +324,7 @@ class Platform:
                     cpu_limit=settings.cpu_limit,
                     network=settings.network,
                     stem_cells=settings.stem_cells,
+                    loaded_stem_cells=settings.loaded_stem_cells,
                     file_systems=settings.file_systems,
                 ),
                 lambda: ProcessBackend(interpreters, self.endpoint),

@@ -70,6 +70,15 @@ def up(
             help="Keep this many environments of each interpreter in use ready for any function.",
         ),
     ] = 2,
+    loaded_stem_cells: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=16,
+            help="Keep this many of each other runtime and memory size in use loaded and ready: "
+            "Node.js.",
+        ),
+    ] = 1,
     time_scale: Annotated[
         int,
         typer.Option(
@@ -127,6 +136,7 @@ def up(
         allow_reset=allow_reset,
         cpu_limit=cpu_limit,
         stem_cells=stem_cells,
+        loaded_stem_cells=loaded_stem_cells,
         time_scale=time_scale,
         neighbours=neighbours,
         neighbour_endpoints=known_neighbours(neighbour or []),
