@@ -39,5 +39,9 @@ class Settings:
     holds what an idle environment does."""
     max_concurrency: int = 1000
     """AWS: the account's default quota of concurrent executions."""
+    memory_reserve_mib: int | None = None
+    """Memory of the machine kept free of environments, MiB; None: a twentieth of what there is."""
+    max_memory_mib: int | None = None
+    """What the configured memory of all live environments may come to, MiB; None: what really is there decides."""
     time_scale: int = 1
     """How many times faster than AWS's the retry clocks of asynchronous events run; for tests."""

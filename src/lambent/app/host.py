@@ -7,10 +7,14 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import IO
 
+from lambent.invoke.room import RESERVE_SHARE, Room
 from lambent.model.errors import PlatformFault
+from lambent.node.linux import memory
 from lambent.services.sts.access_keys import read_access_keys
 from lambent.services.sts.credentials import Credentials
 from lambent.settings import Settings
+
+_MIB = 1024 * 1024
 
 
 def raise_open_files() -> None:
@@ -53,6 +57,15 @@ def access_keys(settings: Settings) -> tuple[Credentials, ...]:
         return read_access_keys(settings.access_keys)
     except (OSError, ValueError) as error:
         raise PlatformFault(f"--access-keys: {error}") from error
+
+
+def room_of(settings: Settings) -> Room:
+    """What environments may have of the memory."""
+    reserve_mib = settings.memory_reserve_mib
+    return Room(
+        int(memory.total_bytes() * RESERVE_SHARE) if reserve_mib is None else reserve_mib * _MIB,
+        settings.max_memory_mib,
+    )
 
 
 def read_or_none(path: Path) -> bytes | None:

@@ -10,7 +10,7 @@ from typing import Any
 from lambent import __version__
 from lambent.app.control import Control
 from lambent.app.credentials import Credentials
-from lambent.app.host import access_keys, listen, open_data_dir, read_or_none
+from lambent.app.host import access_keys, listen, open_data_dir, read_or_none, room_of
 from lambent.app.tagged import LambdaTags, LogsTags, SnsTags, SqsTags
 from lambent.control import lifecycle
 from lambent.control.locate import version_of
@@ -35,6 +35,7 @@ from lambent.neighbours.forwarding import Neighbours
 from lambent.neighbours.routing import parse_neighbour
 from lambent.neighbours.trace_export import TraceExport
 from lambent.node.agent import Node
+from lambent.node.linux import memory
 from lambent.node.runtimes import Interpreter, find_interpreters
 from lambent.node.sandbox.choose import open_backend
 from lambent.node.sandbox.contract import Backend, SandboxError
@@ -172,7 +173,13 @@ class Platform:
     def _open_pools(self, control: Control, stack: AsyncExitStack) -> None:
         """Environments: on demand, and those kept initialised."""
         settings = self.settings
-        placement = Placement(self.node, settings.max_concurrency, settings.idle_timeout_s)
+        placement = Placement(
+            self.node,
+            settings.max_concurrency,
+            settings.idle_timeout_s,
+            room_of(settings),
+            memory.available_bytes,
+        )
         self.placement = control.changes.placement = placement
         placement.open()
         stack.push_async_callback(placement.close, _STOP_DEADLINE_S)

@@ -119,6 +119,24 @@ def up(
             show_default=False,
         ),
     ] = None,
+    memory_reserve: Annotated[
+        int | None,
+        typer.Option(
+            min=0,
+            help="MiB of memory kept free: below it idle environments are ended, and soon no other "
+            "starts. Default: a twentieth of what there is.",
+            show_default=False,
+        ),
+    ] = None,
+    max_memory: Annotated[
+        int | None,
+        typer.Option(
+            min=128,
+            help="MiB that the memory sizes of all live environments may come to. Default: what "
+            "really is free decides.",
+            show_default=False,
+        ),
+    ] = None,
     allow_reset: Annotated[
         bool, typer.Option("--allow-reset", help="Let clients wipe everything; for test suites.")
     ] = False,
@@ -133,6 +151,8 @@ def up(
         sandbox=known_sandbox(sandbox),
         network=known_network(network),
         access_keys=access_keys and access_keys.expanduser().absolute(),
+        memory_reserve_mib=memory_reserve,
+        max_memory_mib=max_memory,
         allow_reset=allow_reset,
         cpu_limit=cpu_limit,
         stem_cells=stem_cells,

@@ -152,11 +152,16 @@ class Pool(Generic[EnvironmentT, WaiterT]):
         if self.kept is not None and not self.retired:
             self.failed_starts += max(0, -self._surplus() - self.failed_starts)
 
-    def evict(self) -> list[Effect[EnvironmentT, WaiterT]]:
-        """Gives up the environment idle for longest; none of those that are kept."""
+    def evict(self, environment: EnvironmentT | None = None) -> list[Effect[EnvironmentT, WaiterT]]:
+        """Gives up that idle environment, or the one idle for longest; none of those that are kept."""
         if not self.idle or (self.kept is not None and self._surplus() <= 0):
             return []
-        return [self._stop(self.idle.pop(0))]
+        if environment is None:
+            environment = self.idle[0]
+        elif environment not in self.idle:
+            return []
+        self.idle.remove(environment)
+        return [self._stop(environment)]
 
     def retire(self) -> list[Effect[EnvironmentT, WaiterT]]:
         """The version is no more: idle environments go now, the others when they are done."""
@@ -195,9 +200,14 @@ class Pool(Generic[EnvironmentT, WaiterT]):
         """Environments that have an event."""
         return len(self.busy) - len(self._ending)
 
+    @property
+    def staying(self) -> int:
+        """Environments that exist or are on their way, less those that are ending."""
+        return self.live - len(self._ending)
+
     def _surplus(self) -> int:
         """How many more there are than are kept; none where nothing is kept."""
-        return 0 if self.kept is None else self.live - len(self._ending) - self.kept
+        return 0 if self.kept is None else self.staying - self.kept
 
     def _stop(self, environment: EnvironmentT) -> Stop[EnvironmentT]:
         self.busy.add(environment)

@@ -1,19 +1,26 @@
 """Carries out what the pools decide: starts environments, delivers events, stops what is idle too long."""
 
 import asyncio
+import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any
 
 from lambent.invoke.assignment import Deliver, Effect, Pool, Start, Stop
+from lambent.invoke.eviction import Eviction
 from lambent.invoke.ports import Environment, Node
+from lambent.invoke.room import UNBOUNDED, Room
 from lambent.model.errors import ClientFault, PlatformFault
 from lambent.model.invocation import EnvironmentSpec, Invocation, InvocationResult
 
 _PATIENCE_S = 0.025
 """POLICY: how long an event waits for an environment that has just answered, before another starts."""
 _SWEEP_S = 1.0
+_NO_ROOM = (
+    "No execution environment could be started: there is no memory left for another, and none is idle. Ask for "
+    "less at once, or see --max-memory and --memory-reserve of lambent up"
+)
 _START_TRIES = 2
 """POLICY: a start the host could not make is tried once more: whatever was killed meanwhile is back then."""
 
@@ -29,13 +36,19 @@ class Waiter:
 class _Watch:
     """A pool's ear at the node. ``waiter``: the event that initialisation is run again for, if it is."""
 
+    __slots__ = ("_key", "_placement", "_waiter", "born_s", "gone")
+
     def __init__(self, placement: "Placement", key: str, waiter: Waiter | None = None) -> None:
         self._placement = placement
         self._key = key
         self._waiter = waiter
+        self.born_s: float | None = time.monotonic()
         self.gone = False
 
     def on_ready(self, environment: Environment) -> None:
+        if self.born_s is not None:
+            self._placement.init_took(self._key, time.monotonic() - self.born_s)
+            self.born_s = None
         waiter, self._waiter = self._waiter, None
         if waiter is None:
             self._placement.environment_ready(self._key, environment)
@@ -59,16 +72,25 @@ class _Watch:
 class Placement:
     """All pools of this platform. Lives on the loop's thread.
 
-    ``max_environments``: how many may be alive at once; beyond it the longest idle one of any pool makes
-    room, and where none is idle the node refuses.
+    ``max_environments``: how many may be alive at once; beyond it the least useful idle one of any pool makes
+    room, and where none is idle the node refuses. ``room``: what they may have of the memory, of which
+    ``available_bytes`` are left.
     """
 
-    def __init__(self, node: Node, max_environments: int, idle_timeout_s: float) -> None:
+    def __init__(
+        self,
+        node: Node,
+        max_environments: int,
+        idle_timeout_s: float,
+        room: Room = UNBOUNDED,
+        available_bytes: Callable[[], int] = lambda: sys.maxsize,
+    ) -> None:
         self._node = node
         self._max_environments = max_environments
         self._idle_timeout_s = idle_timeout_s
         self._pools: dict[str, Pool[Environment, Waiter]] = {}
         self._specs: dict[str, EnvironmentSpec] = {}
+        self._eviction = Eviction(room, available_bytes, self._pools, self._specs)
         self._ready_once: set[Environment] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._live = 0
@@ -129,6 +151,10 @@ class Placement:
             self._execute(key, pool, pool.lose_patience())
 
     # What the node tells
+
+    def init_took(self, key: str, init_s: float) -> None:
+        """How long an environment of that pool was on its way."""
+        self._eviction.init_took(key, init_s)
 
     def environment_ready(self, key: str, environment: Environment) -> None:
         """A pool has one more to give."""
@@ -200,10 +226,13 @@ class Placement:
         answer.add_done_callback(lambda done: _resolve(waiter, done.result()))
 
     def _start(self, key: str, pool: Pool[Environment, Waiter]) -> None:
-        if self._live >= self._max_environments:
-            self._evict_one()
-        self._live += 1
         spec = self._specs[key]
+        if not self._eviction.make_room(self._is_full):
+            waiter = pool.failed()
+            if waiter is not None:
+                _refuse(waiter, PlatformFault(_NO_ROOM, "ServiceException", 503))
+            return
+        self._live += 1
 
         def give_up(error: Exception) -> None:
             waiter = pool.failed()
@@ -214,6 +243,9 @@ class Placement:
             key, pool, lambda: _Watch(self, key), lambda w: self._node.start(spec, w), give_up
         )
         self._keep(start)
+
+    def _is_full(self, freed: int) -> bool:
+        return self._live - freed >= self._max_environments
 
     def _start_again(
         self, key: str, pool: Pool[Environment, Waiter], failed: Environment, waiter: Waiter
@@ -260,22 +292,13 @@ class Placement:
                 self._alive.add(environment)
             return
 
-    def _evict_one(self) -> None:
-        """Stops the environment that has been idle for longest, of whatever version."""
-        candidates = [
-            (p.idle[0].idle_since_s, k) for k, p in self._pools.items() if p.idle and not p.kept
-        ]
-        if candidates:
-            key = min(candidates)[1]
-            pool = self._pools[key]
-            self._execute(key, pool, pool.evict())
-
     def _sweep(self) -> None:
         """Stops what has been idle too long."""
         oldest_s = time.monotonic() - self._idle_timeout_s
         for key, pool in list(self._pools.items()):
             while pool.idle and not pool.kept and pool.idle[0].idle_since_s < oldest_s:
                 self._execute(key, pool, pool.evict())
+        self._eviction.relieve()
         self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
 
     def _forget_empty(self, key: str, pool: Pool[Environment, Waiter]) -> None:
@@ -284,6 +307,7 @@ class Placement:
         if self._pools.get(key) is pool:
             del self._pools[key]
             del self._specs[key]
+            self._eviction.forget(key)
 
     # Changes and the end
 
@@ -324,8 +348,9 @@ class Placement:
 def _refuse(waiter: Waiter, error: Exception) -> None:
     """Tells an event that the host could not make an environment for it."""
     if not waiter.result.done():
-        fault = PlatformFault(f"No execution environment could be started: {error}")
-        waiter.result.set_exception(fault)
+        if not isinstance(error, PlatformFault):
+            error = PlatformFault(f"No execution environment could be started: {error}")
+        waiter.result.set_exception(error)
 
 
 def _hear_of_failure(waiter: Waiter, environment: Environment) -> None:

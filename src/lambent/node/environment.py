@@ -202,6 +202,10 @@ class Environment(EnvironmentInvocations):
             self._extensions.close()
         self._doors.close()
 
+    def held_bytes(self) -> int:
+        """The most memory it has had: what ending it gives back, about."""
+        return self._sandbox.memory_peak_bytes()
+
     def stop(self, reason: Reason = "spindown") -> None:
         """Ends it, after the Shutdown phase where there is one; ``on_gone`` follows when all is given back."""
         if self.state in (State.SHUTDOWN, State.STOPPED):

@@ -55,6 +55,7 @@ class FakeEnvironment:
     spec: EnvironmentSpec
     watcher: Watcher
     idle_since_s: float = 0.0
+    memory_bytes: int = 4 * 1024 * 1024
     state: str = "init"
     invocation: Invocation | None = None
     node: "FakeNode | None" = None
@@ -89,6 +90,9 @@ class FakeEnvironment:
         self.state, self.invocation = "responded", None
         answer.set_result(InvocationResult(payload, self.spec.version, error))
         self.watcher.on_responded(self)
+
+    def held_bytes(self) -> int:
+        return self.memory_bytes
 
     def refuse_invocation(self, invocation: Invocation) -> InvocationResult:  # noqa: ARG002
         return InvocationResult(b'"init failed"', self.spec.version, "Unhandled")

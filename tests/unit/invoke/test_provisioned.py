@@ -5,9 +5,11 @@ import asyncio
 import pytest
 
 from lambent.invoke.counting import Counting
+from lambent.invoke.eviction import Eviction
 from lambent.invoke.frontend import Frontend
 from lambent.invoke.placement import Placement
 from lambent.invoke.provisioned import Provisioned, share
+from lambent.invoke.room import Room
 from lambent.model.invocation import InvocationResult, Target
 from lambent.testing.loop import on_loop, turns, until
 from lambent.testing.node import FakeNode, make_spec
@@ -147,7 +149,8 @@ async def test_neither_idleness_nor_eviction_takes_them() -> None:
     await turns()
     place.placement._idle_timeout_s = -1.0
     place.placement._sweep()
-    place.placement._evict_one()
+    short = Eviction(Room(1 << 50), lambda: 0, place.placement._pools, place.placement._specs)
+    short.relieve()
     await turns()
     assert place.node.by_state() == {"ready": 1}
     await place.placement.close(1)
