@@ -67,7 +67,7 @@ def row(mapping: Mapping[str, Any], fares: Mapping[str, Any]) -> tuple[str, ...]
     numbers = (fares.get(name) for name in ("in_flight", "invoked", "retried", "given_up"))
     return (
         str(mapping["UUID"]),
-        str(mapping.get("EventSourceArn", "-")).split(":", 5)[-1],
+        str(mapping.get("EventSourceArn") or fares.get("source", "-")).split(":", 5)[-1],
         str(mapping["FunctionArn"]).partition(":function:")[2],
         str(mapping["State"]),
         _lag(fares),
@@ -77,10 +77,10 @@ def row(mapping: Mapping[str, Any], fares: Mapping[str, Any]) -> tuple[str, ...]
 
 
 def _lag(fares: Mapping[str, Any]) -> str:
-    """Messages that wait in a queue, or how far behind a stream's newest record its slowest shard is."""
-    if fares.get("lag_ms") is not None:
-        return f"{fares['lag_ms'] / 1000:.1f} s"
-    return "-" if fares.get("lag") is None else str(fares["lag"])
+    """Messages that wait in a queue or topic, or how far behind a stream's newest record its slowest shard is."""
+    if fares.get("lag") is not None:
+        return str(fares["lag"])
+    return "-" if fares.get("lag_ms") is None else f"{fares['lag_ms'] / 1000:.1f} s"
 
 
 def _set_enabled(uuid: str, endpoint: str, *, enabled: bool) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from lambent.control.event_source_pollers import SQS_POLLERS, PollerRange
 from lambent.model.errors import ClientFault, invalid_parameter, not_yet
+from lambent.model.event_source_mapping import SELF_MANAGED_KAFKA, source_service
 from lambent.patterns import records
 
 _ARN = re.compile(
@@ -19,6 +20,8 @@ _ARN = re.compile(
 _QUEUE = re.compile(r"[A-Za-z0-9_-]{1,80}(\.fifo)?")
 _STREAM = re.compile(r"stream/[a-zA-Z0-9_.-]{1,128}")
 _CONSUMER = re.compile(r"stream/[^/]+/consumer/.+")
+_CLUSTER = re.compile(r"cluster/[^/]+/[a-zA-Z0-9-]+")
+_BROKER = re.compile(r"broker:[^:]+:b-[a-z0-9-]+")
 _TABLE_STREAM = re.compile(r"table/[a-zA-Z0-9_.-]{3,255}/stream/.+")
 
 COMMON: Final = frozenset(
@@ -93,13 +96,53 @@ DYNAMODB: Final = SourceKind(
     records.DYNAMODB,
     "User action",
 )
-_KINDS: Final = {kind.service: kind for kind in (SQS, KINESIS, DYNAMODB)}
+_BROKERS: Final = frozenset({"SourceAccessConfigurations"})
+_KAFKA: Final = frozenset(
+    [
+        *("StartingPosition", "StartingPositionTimestamp", "Topics", "DestinationConfig"),
+        *("MaximumRecordAgeInSeconds", "BisectBatchOnFunctionError", "MaximumRetryAttempts"),
+        "ProvisionedPollerConfig",
+    ]
+)
+_KAFKA_DEFAULTS: Final[Mapping[str, Any]] = {
+    "BatchSize": 100,
+    "BisectBatchOnFunctionError": False,
+    "DestinationConfig": {"OnFailure": {}},
+    "FunctionResponseTypes": [],
+    "MaximumRecordAgeInSeconds": -1,
+    "MaximumRetryAttempts": -1,
+}
+"""Without ``MaximumBatchingWindowInSeconds``: AWS's default of 500 ms cannot be said in seconds."""
+KAFKA: Final = SourceKind(
+    SELF_MANAGED_KAFKA,
+    "self-managed Apache Kafka",
+    COMMON | _BROKERS | _KAFKA | {"SelfManagedEventSource", "SelfManagedKafkaEventSourceConfig"},
+    _KAFKA_DEFAULTS,
+    records.KAFKA,
+    "USER_INITIATED",
+)
+MSK: Final = SourceKind(
+    "kafka",
+    "Amazon MSK",
+    COMMON | _BROKERS | _KAFKA | {"AmazonManagedKafkaEventSourceConfig"},
+    _KAFKA_DEFAULTS,
+    records.KAFKA,
+    "USER_INITIATED",
+)
+MQ: Final = SourceKind(
+    "mq",
+    "Amazon MQ",
+    (COMMON | _BROKERS | {"Queues"}) - {"FunctionResponseTypes", "MetricsConfig"},
+    {"BatchSize": 100},
+    records.MQ,
+    "USER_INITIATED",
+)
+BROKERS: Final = (KAFKA, MSK, MQ)
+_KINDS: Final = {kind.service: kind for kind in (SQS, KINESIS, DYNAMODB, *BROKERS)}
 TITLES: Final = tuple(kind.title for kind in _KINDS.values())
 SETTINGS: Final = frozenset().union(*(kind.settings for kind in _KINDS.values()))
 """What one kind or another takes on AWS."""
 _OTHERS: Final = {
-    "kafka": "Amazon MSK",
-    "mq": "Amazon MQ",
     "rds": "Amazon DocumentDB",
 }
 
@@ -108,12 +151,10 @@ def kind_of(parameters: Mapping[str, Any], account_id: str, region: str) -> Sour
     """The kind a creation asks for. ``account_id`` and ``region`` are the caller's.
 
     Raises ``InvalidParameterValueException`` for what is no source, 501 for one Lambent cannot poll. Source of the
-    first two texts: LocalStack (best known).
+    first text: LocalStack (best known).
     """
     if parameters.get("SelfManagedEventSource"):
-        if not parameters.get("SourceAccessConfigurations"):
-            raise invalid_parameter("Required 'sourceAccessConfigurations' parameter is missing.")
-        raise not_yet("SelfManagedEventSource (Apache Kafka)")
+        return KAFKA
     arn: str = parameters.get("EventSourceArn") or ""
     match = _ARN.fullmatch(arn)
     if match is None:
@@ -127,9 +168,9 @@ def kind_of(parameters: Mapping[str, Any], account_id: str, region: str) -> Sour
     return kind
 
 
-def stored_kind(arn: str) -> SourceKind:
+def stored_kind(arn: str | None) -> SourceKind:
     """The kind of a mapping that is there."""
-    return _KINDS[arn.split(":", 3)[2]]
+    return _KINDS[source_service(arn)]
 
 
 def is_fifo(arn: str) -> bool:
@@ -144,6 +185,10 @@ def _names(kind: SourceKind, rest: str) -> bool:
         if _CONSUMER.fullmatch(rest):
             raise not_yet("a consumer with enhanced fan-out as an event source")
         return _STREAM.fullmatch(rest) is not None
+    if kind is MSK:
+        return _CLUSTER.fullmatch(rest) is not None
+    if kind is MQ:
+        return _BROKER.fullmatch(rest) is not None
     return _TABLE_STREAM.fullmatch(rest) is not None
 
 

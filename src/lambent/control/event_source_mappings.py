@@ -14,6 +14,7 @@ from typing import Any
 
 from lambent.control import event_source_kinds as kinds
 from lambent.control import paging
+from lambent.control.event_source_brokers import check_unique, with_group
 from lambent.control.event_source_settings import changed_settings, has_settings, new_settings
 from lambent.control.event_source_states import moved
 from lambent.control.locate import function_of, version_of
@@ -50,24 +51,25 @@ def create_event_source_mapping(plane: ControlPlane, call: Call) -> Result:
     kind = kinds.kind_of(parameters, caller.account_id, caller.region)
     if kind.service not in plane.sources.kinds:
         raise not_yet(f"{kind.title} as an event source")
+    mapping_uuid = str(uuid.uuid4())
     settings = new_settings(kind, parameters, plane.destination_services)
     tagged = check_tags(parameters.get("Tags") or {})
     function, version = _function(plane.database.connection, call)
-    arn: str = parameters["EventSourceArn"]
+    arn: str = parameters.get("EventSourceArn") or ""
     _check_source(plane, kind, arn, version)
     enabled = parameters.get("Enabled")
     mapping = EventSourceMapping(
-        uuid=str(uuid.uuid4()),
+        uuid=mapping_uuid,
         account_id=caller.account_id,
         region=caller.region,
         function_arn=function.arn,
-        event_source_arn=arn,
+        event_source_arn=arn or None,
         enabled=enabled is None or enabled,
         state=MappingState.CREATING,
         state_transition_reason=kind.reason,
         last_modified_s=_now_s(plane),
         last_processing_result="" if kind is kinds.SQS else "No records processed",
-        document=settings,
+        document=with_group(settings, kind, mapping_uuid),
     )
     with plane.database.transaction() as cx:
         _check_unique(cx, mapping)
@@ -182,6 +184,8 @@ def _unreadable(kind: kinds.SourceKind, arn: str, error: AwsError) -> AwsError:
     """The texts are best known."""
     if error.status >= 500:
         return error
+    if kind in kinds.BROKERS:
+        return invalid_parameter(f"Unable to describe {arn}: {error.message}")
     if kind is not kinds.SQS:
         return invalid_parameter(f"Stream not found: {arn}")
     if "AccessDenied" in error.code:
@@ -203,13 +207,17 @@ def _check_unique(cx: sqlite3.Connection, mapping: EventSourceMapping) -> None:
     Source of the queues' text: what users of AWS quote of it; of the streams', best known.
     """
     arn = mapping.event_source_arn or ""
+    kind = kinds.stored_kind(arn)
+    if kind in kinds.BROKERS:
+        check_unique(cx, mapping, kind)
+        return
     place = (mapping.account_id, mapping.region)
     there = mappings.find_mapping(cx, *place, mapping.function_arn, arn)
     if there is None:
         return
     name = mapping.function_arn.split(":")[6]
     ask = f"Please update or delete the existing mapping with UUID {there.uuid}"
-    if kinds.stored_kind(arn) is kinds.SQS:
+    if kind is kinds.SQS:
         raise conflict(
             f'An event source mapping with SQS arn (" {arn} ") and function (" {name} ") '
             f"already exists. {ask}"

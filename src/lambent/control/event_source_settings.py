@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from lambent.control import event_source_kinds as kinds
+from lambent.control.event_source_brokers import check_access, check_source, with_fixed
 from lambent.control.event_source_kinds import SourceKind
 from lambent.control.event_source_pollers import check_scaling, metrics_config, poller_config
 from lambent.model.errors import ClientFault, invalid_parameter, not_yet
@@ -36,10 +37,12 @@ def new_settings(
 ) -> dict[str, Any]:
     """The document of a new mapping. Raises AWS's error for what its kind does not take."""
     given = _given(kind, parameters)
-    if kind is not kinds.SQS:
+    if kind in kinds.BROKERS:
+        check_source(parameters, kind)
+    if "StartingPosition" in kind.settings:
         _check_position(kind, parameters)
     settings = {**kind.defaults, **given}
-    check_settings(kind, parameters["EventSourceArn"], settings, destinations)
+    check_settings(kind, parameters.get("EventSourceArn") or "", settings, destinations)
     return settings
 
 
@@ -56,7 +59,7 @@ def changed_settings(
         if member in parameters and _empty(parameters[member]):
             settings.pop(member, None)
     check_settings(kind, arn, settings, destinations)
-    return settings
+    return with_fixed(present, settings, kind) if kind in kinds.BROKERS else settings
 
 
 def has_settings(parameters: Mapping[str, Any]) -> bool:
@@ -82,8 +85,10 @@ def check_settings(
     if kind is kinds.SQS:
         _check_queue_batch(settings, fifo=kinds.is_fifo(arn))
         check_scaling(settings)
-    else:
+    elif "DestinationConfig" in kind.settings:
         _check_stream(settings, destinations)
+    if kind in kinds.BROKERS:
+        check_access(settings, kind)
     patterns = [each.get("Pattern", "") for each in _filters(settings)]
     try:
         compile_filters(patterns, kind.payload)

@@ -83,6 +83,14 @@ class EventSourceMapping:
     document: Mapping[str, Any]
 
 
+SELF_MANAGED_KAFKA = "self-managed-kafka"
+
+
+def source_service(event_source_arn: str | None) -> str:
+    """The word for a kind of source: the service in its ARN; a mapping without one is of self-managed Kafka."""
+    return event_source_arn.split(":", 3)[2] if event_source_arn else SELF_MANAGED_KAFKA
+
+
 def mapping_arn(mapping: EventSourceMapping) -> str:
     """``EventSourceMappingArn``: what tags hang on."""
     place = f"{mapping.region}:{mapping.account_id}"

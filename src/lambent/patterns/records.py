@@ -41,6 +41,8 @@ class Payload:
 SQS = Payload("body", plain=True)
 KINESIS = Payload("data", plain=False)
 DYNAMODB = Payload("dynamodb", plain=False)
+KAFKA = Payload("value", plain=True)
+MQ = Payload("data", plain=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +71,9 @@ class RecordFilter:
 
         Args:
             fields: the record's other fields as the filter names them: of an SQS record those
-                beside ``body``, of a Kinesis record those beside ``data`` within ``kinesis``, of
-                a DynamoDB record those beside ``dynamodb``.
+                beside ``body``, of a Kafka record those beside ``value``, of a broker's those beside
+                ``data``, of a Kinesis record those beside ``data`` within ``kinesis``, of a DynamoDB
+                record those beside ``dynamodb``.
             payload: the body; the data, decoded from base64; the ``dynamodb`` object.
         """
         if not self.filters:

@@ -147,14 +147,20 @@ class Checkpoints:
                     tx.delete_record(_WINDOW, f"{key}/{lane}")
                 else:
                     tx.put_record(_WINDOW, f"{key}/{lane}", _encode_window(window))
-            if sending is not None:
-                try:
-                    self._outlet.put(tx, sending.target_arn, sending.outgoing, sending.now_ms)
-                except AwsError as error:
-                    return error
-            return None
+            return None if sending is None else self._put(tx, sending)
 
         return await self._store.run(write)
+
+    async def send(self, sending: Sending) -> AwsError | None:
+        """Sends on, for those whose checkpoints are kept elsewhere. The answer is as :meth:`save`'s."""
+        return await self._store.run(lambda tx: self._put(tx, sending))
+
+    def _put(self, tx: Transaction, sending: Sending) -> AwsError | None:
+        try:
+            self._outlet.put(tx, sending.target_arn, sending.outgoing, sending.now_ms)
+        except AwsError as error:
+            return error
+        return None
 
     async def windows(self, shard_id: str) -> dict[int, Window]:
         """The open windows of a shard, by lane."""

@@ -11,7 +11,7 @@ from lambent.control import event_source_states as states
 from lambent.control.plane import ControlPlane
 from lambent.invoke.frontend import Frontend
 from lambent.model.errors import PlatformFault
-from lambent.model.event_source_mapping import EventSourceMapping, MappingEvent
+from lambent.model.event_source_mapping import EventSourceMapping, MappingEvent, source_service
 from lambent.model.function_name import FunctionName
 from lambent.model.invocation import InvocationResult
 from lambent.observe.mapping_metrics import MappingMetrics
@@ -90,7 +90,7 @@ class HostedSources:
 
     def describe(self, arn: str, account_id: str, region: str) -> Mapping[str, Any]:
         """See the protocol."""
-        kind = self._table[arn.split(":", 3)[2]]
+        kind = self._table[source_service(arn)]
         if self._api is None:
             raise PlatformFault("The platform is still starting.", status=503)
 

@@ -5,6 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from lambent.sources.contract import Kind
+from lambent.sources.kafka.kind import kafka_kinds
 from lambent.sources.sqs import describe_queue, make_poller
 from lambent.sources.streams import StreamParts, stream_kinds
 
@@ -16,5 +17,5 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
 
 
 def kinds_with(streams: StreamParts) -> Mapping[str, Kind]:
-    """Those that remember how far they are, too: streams."""
-    return MappingProxyType({**KINDS, **stream_kinds(streams)})
+    """Those that remember how far they are, too: streams and Kafka."""
+    return MappingProxyType({**KINDS, **stream_kinds(streams), **kafka_kinds(streams)})

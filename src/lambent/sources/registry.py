@@ -11,7 +11,12 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from lambent.model.event_source_mapping import EventSourceMapping, MappingEvent, MappingState
+from lambent.model.event_source_mapping import (
+    EventSourceMapping,
+    MappingEvent,
+    MappingState,
+    source_service,
+)
 from lambent.observe.mapping_metrics import MappingMetrics
 from lambent.sources.contract import AwsApi, Functions, Kind, Parts, Poller
 from lambent.sources.tasks import log_failure
@@ -145,7 +150,7 @@ class Registry:
             await seat.poller.stop(_STOP_DEADLINE_S)
             seat.poller = None
             self._metrics.withhold(mapping.uuid)
-        kind = self._kinds.get((mapping.event_source_arn or "").split(":", 3)[2])
+        kind = self._kinds.get(source_service(mapping.event_source_arn))
         if kind is None or not mapping.enabled or mapping.state not in _RUNNING:
             if mapping.state is MappingState.DELETING and not seat.said:
                 self._forget(seat)
@@ -181,7 +186,7 @@ async def _describe(seat: _Seat) -> dict[str, Any]:
         "uuid": mapping.uuid,
         "account": mapping.account_id,
         "region": mapping.region,
-        "source": mapping.event_source_arn,
+        "source": mapping.event_source_arn or f"kafka:{mapping.document['Topics'][0]}",
         "function": mapping.function_arn,
         "enabled": mapping.enabled,
         "polling": seat.poller is not None,

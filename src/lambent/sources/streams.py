@@ -10,7 +10,7 @@ from lambent.observe.metrics import Metrics
 from lambent.sources import dynamodb, kinesis
 from lambent.sources.checkpoints import Checkpoints
 from lambent.sources.contract import Kind, Parts, Poller
-from lambent.sources.stream_settings import settings_of
+from lambent.sources.stream_settings import StreamSettings, settings_of
 from lambent.sources.stream_source import StreamSource
 from lambent.sources.stream_work import StreamWork
 from lambent.sources.stream_worker import StreamWorker
@@ -52,9 +52,20 @@ def stream_kinds(streams: StreamParts) -> Mapping[str, Kind]:
 def _worker(
     mapping: EventSourceMapping, parts: Parts, streams: StreamParts, source: StreamSource
 ) -> StreamWorker:
+    return StreamWorker(work_of(mapping, parts, streams, source, settings_of(mapping)))
+
+
+def work_of(
+    mapping: EventSourceMapping,
+    parts: Parts,
+    streams: StreamParts,
+    source: StreamSource,
+    settings: StreamSettings,
+) -> StreamWork:
+    """What the shards of a mapping share, with checkpoints in the queue store."""
     _, _, _, region, account_id, _, name, *_ = mapping.function_arn.split(":")
-    work = StreamWork(
-        settings=settings_of(mapping),
+    return StreamWork(
+        settings=settings,
         source=source,
         functions=parts.functions,
         checkpoints=Checkpoints(mapping.uuid, streams.store, streams.outlet),
@@ -65,7 +76,6 @@ def _worker(
         account_id=mapping.account_id,
         counts=parts.counts_of(mapping),
     )
-    return StreamWorker(work)
 
 
 def _role(streams: StreamParts, mapping: EventSourceMapping) -> Callable[[], str]:

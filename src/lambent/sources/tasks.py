@@ -2,7 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Coroutine
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 _log = logging.getLogger("lambent.sources")
 
@@ -28,3 +31,25 @@ def log_failure(task: "asyncio.Task[None]") -> bool:
     if error is not None:
         _log.error("an event source's task failed", exc_info=error)
     return error is not None
+
+
+async def until_set(work: Coroutine[Any, Any, T], event: asyncio.Event) -> T | None:
+    """What ``work`` comes to; None when the event was set before, and the work called off. Leaks nothing."""
+    loop = asyncio.get_running_loop()
+    working, waiting = loop.create_task(work), loop.create_task(event.wait())
+    try:
+        await asyncio.wait({working, waiting}, return_when=asyncio.FIRST_COMPLETED)
+        return await working if working.done() else None
+    finally:
+        working.cancel()
+        waiting.cancel()
+        await asyncio.wait({working, waiting})
+
+
+async def pause(event: asyncio.Event, seconds: float) -> None:
+    """Waits, but no longer than until the event is set."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return
