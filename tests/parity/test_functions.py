@@ -497,6 +497,18 @@ CASES = [
         ),
     ),
     Case(
+        "CreateFunction",
+        "with tenants",
+        {
+            **BARE,
+            "FunctionName": "new",
+            "TenancyConfig": {"TenantIsolationMode": "PER_TENANT"},
+        },
+        API,
+        configuration("new", TenancyConfig={"TenantIsolationMode": "PER_TENANT"}, **CREATING),
+        status=201,
+    ),
+    Case(
         "UpdateFunctionConfiguration",
         "traced",
         {"FunctionName": "bare", "TracingConfig": {"Mode": "Active"}},

@@ -127,6 +127,15 @@ CASES = [
     ),
     refused(
         "Invoke",
+        "of no tenant",
+        {**BARE, "TenantId": "blue"},
+        "best known: after AWS's text for a missing tenant",
+        INVALID,
+        "The invoked function is not enabled with tenancy configuration. "
+        "Remove the tenant ID from your request and try again.",
+    ),
+    refused(
+        "Invoke",
         "too much",
         {**BARE, "Payload": b" " * (6 * 1024 * 1024 + 1)},
         seen("the code in X-Amzn-Errortype, and the text, by clients of AWS"),

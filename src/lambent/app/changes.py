@@ -10,6 +10,7 @@ from lambent.invoke.counting import Counting
 from lambent.invoke.event_queue import EventQueue
 from lambent.invoke.placement import Placement
 from lambent.invoke.provisioned import INITIALIZATION_TYPE, Provisioned
+from lambent.invoke.tenancy import spec_for
 from lambent.model.errors import AwsError
 from lambent.model.invocation import EnvironmentSpec
 from lambent.model.provisioned import ProvisionedStatus
@@ -103,4 +104,7 @@ class Changes:
             )
         except AwsError:
             return False
-        return target.primary.key == spec.key
+        current = target.primary
+        if spec.tenant_id is None or not current.is_per_tenant:
+            return current.key == spec.key
+        return spec_for(current, spec.tenant_id).key == spec.key

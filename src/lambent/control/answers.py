@@ -42,6 +42,8 @@ def function_configuration(
         output["Environment"] = {"Variables": dict(version.environment)}
     if version.dead_letter_arn:
         output["DeadLetterConfig"] = {"TargetArn": version.dead_letter_arn}
+    if version.tenant_isolation_mode:
+        output["TenancyConfig"] = {"TenantIsolationMode": version.tenant_isolation_mode}
     if version.file_system:
         output["FileSystemConfigs"] = shown_file_systems(version.file_system)
     if version.layers:

@@ -17,6 +17,7 @@ from lambent.control.file_systems import MissingFileSystem, file_system_config
 from lambent.control.function_layers import check_total_size, resolve_layers
 from lambent.control.logging_config import logging_changes
 from lambent.control.plane import ControlPlane, new_revision_id
+from lambent.control.tenancy import tenancy_changes
 from lambent.model import limits
 from lambent.model.errors import ClientFault, invalid_parameter, not_yet
 from lambent.model.function import FunctionVersion
@@ -87,6 +88,7 @@ def configure(
         for member, field in _PLAIN.items()
         if parameters.get(member) is not None
     }
+    changes |= tenancy_changes(parameters)
     if parameters.get("EphemeralStorage") is not None:
         changes["ephemeral_storage_mib"] = parameters["EphemeralStorage"]["Size"]
     if parameters.get("Environment") is not None:

@@ -143,4 +143,5 @@ class Directory:
             dead_letter_arn=version.dead_letter_arn,
             file_system=version.file_system,
             tracing_mode=version.tracing_mode,
+            is_per_tenant=bool(version.tenant_isolation_mode),
         )

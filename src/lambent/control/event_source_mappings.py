@@ -20,6 +20,7 @@ from lambent.control.event_source_states import moved
 from lambent.control.locate import function_of, version_of
 from lambent.control.plane import ControlPlane
 from lambent.control.tags import check_tags
+from lambent.control.tenancy import refuse_tenants
 from lambent.model.call import Call, Result
 from lambent.model.errors import (
     AwsError,
@@ -161,6 +162,7 @@ def _function(cx: sqlite3.Connection, call: Call) -> tuple[FunctionName, Functio
         version, _ = version_of(cx, function)
     except ClientFault as error:
         raise invalid_parameter("Function does not exist") from error
+    refuse_tenants(version, "An event source mapping")
     return function, version
 
 

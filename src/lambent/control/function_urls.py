@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from lambent.control import paging
 from lambent.control.locate import function_of
 from lambent.control.plane import ControlPlane
+from lambent.control.tenancy import refuse_tenants
 from lambent.model.call import Call, Caller, Result
 from lambent.model.errors import ClientFault, conflict, not_found, not_yet
 from lambent.model.function import LATEST
@@ -124,7 +125,9 @@ def _function(call: Call) -> tuple[FunctionName, str]:
 
 
 def _require_function(cx: sqlite3.Connection, function: FunctionName, qualifier: str) -> None:
-    there: object = functions.get_version(cx, function, LATEST)
+    latest = functions.get_version(cx, function, LATEST)
+    refuse_tenants(latest, "A function URL")
+    there: object = latest
     if there is not None and qualifier != LATEST:
         there = aliases.get_alias(cx, function, qualifier)
     if there is None:

@@ -17,6 +17,7 @@ from lambent.control.locate import (
     whole_function_of,
 )
 from lambent.control.plane import ControlPlane
+from lambent.control.tenancy import refuse_tenants
 from lambent.model import limits
 from lambent.model.call import Call, Result
 from lambent.model.errors import ClientFault, conflict, invalid_parameter
@@ -35,6 +36,7 @@ def put_provisioned_concurrency_config(plane: ControlPlane, call: Call) -> Resul
         raise _unpublished()
     with plane.database.transaction() as cx:
         qualifier, alias = _qualifier_of(cx, function)
+        refuse_tenants(latest_of(cx, function), "Provisioned concurrency")
         _check_overlap(cx, function, qualifier, alias)
         _check_room(plane, cx, function, qualifier, wanted)
         config = ProvisionedConcurrency(qualifier, wanted, plane.timestamp())

@@ -52,6 +52,7 @@ OBEYED = frozenset(
         "DeadLetterConfig.TargetArn",
         "FileSystemConfigs",
         "TracingConfig.Mode",
+        "TenancyConfig.TenantIsolationMode",
         *("Publish", "DryRun", "RevisionId", "CodeSha256", "CodeSigningConfigArn"),
         *("FunctionVersion", "MasterRegion", "Marker", "MaxItems"),
     ]
@@ -65,6 +66,7 @@ OPENED: Mapping[str, str] = {
     "EphemeralStorage": "EphemeralStorage.",
     "LoggingConfig": "LoggingConfig.",
     "TracingConfig": "TracingConfig.",
+    "TenancyConfig": "TenancyConfig.",
 }
 """Structures obeyed member by member, with the prefix of their members' paths.
 
@@ -78,7 +80,6 @@ REFUSED: Mapping[str, Refusal] = {
     "SnapStart": _is("ApplyOn", "None"),
     "DurableConfig": _ALWAYS,
     "CapacityProviderConfig": _ALWAYS,
-    "TenancyConfig": _ALWAYS,
     "RuntimeConfig": _ALWAYS,
     "AcceleratorConfig": _ALWAYS,
     "PublishTo": _ALWAYS,

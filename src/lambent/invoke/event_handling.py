@@ -52,6 +52,7 @@ class Invoker(Protocol):
         request_id: str | None = None,
         client_context: str | None = None,
         trace_id: str | None = None,
+        tenant_id: str | None = None,
     ) -> InvocationResult: ...
 
 
@@ -153,6 +154,7 @@ class EventHandler:
                 message.body,
                 request_id=message.message_id,
                 trace_id=attributes.trace or None,
+                tenant_id=attributes.tenant_id,
             )
         except AwsError as error:
             return _failed(error)

@@ -107,6 +107,7 @@ class EventQueue:
         trace: str,
         max_bytes: int = MAX_PAYLOAD_BYTES,
         deliveries: int = 1,
+        tenant_id: str | None = None,
     ) -> str:
         """Takes an event; it is on disk when this returns. It is handled ``deliveries`` times, at least.
 
@@ -118,7 +119,12 @@ class EventQueue:
         target = self._directory.resolve(account_id, region, function_name, qualifier)
         trace = self._tracing.decide(target.primary, trace)
         function, message = read_event(
-            target, payload, request_id=request_id, trace=trace, max_bytes=max_bytes
+            target,
+            payload,
+            request_id=request_id,
+            trace=trace,
+            max_bytes=max_bytes,
+            tenant_id=tenant_id,
         )
         await self._store_event(self._backlog(function), [message] * deliveries)
         self._metrics.of(*function).async_events_received += deliveries

@@ -28,6 +28,7 @@ class EventAttributes:
     attempts: int = 0
     waits: int = 0
     due_at_ms: int = 0
+    tenant_id: str | None = None
 
     def encode(self) -> str:
         """As the store keeps it."""

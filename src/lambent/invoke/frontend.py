@@ -14,6 +14,7 @@ from lambent.invoke.placement import Placement
 from lambent.invoke.ports import Directory
 from lambent.invoke.provisioned import Provisioned
 from lambent.invoke.routing import choose_version
+from lambent.invoke.tenancy import check_tenant, spec_for
 from lambent.invoke.tracing import Trace, Tracing
 from lambent.model.errors import ClientFault
 from lambent.model.invocation import Invocation, InvocationResult, ResponseSink
@@ -70,9 +71,17 @@ class Frontend:
         self._draw = draw
         self._metrics = metrics or Metrics()
 
-    def check(self, account_id: str, region: str, function_name: str, qualifier: str | None) -> str:
+    def check(
+        self,
+        account_id: str,
+        region: str,
+        function_name: str,
+        qualifier: str | None,
+        tenant_id: str | None = None,
+    ) -> str:
         """``DryRun``: the version that would run. Raises what an invocation would raise."""
         target = self._directory.resolve(account_id, region, function_name, qualifier)
+        check_tenant(target.primary, tenant_id)
         return target.primary.version
 
     def decide_trace(
@@ -103,6 +112,7 @@ class Frontend:
         client_context: str | None = None,
         trace_id: str | None = None,
         sink: ResponseSink | None = None,
+        tenant_id: str | None = None,
     ) -> InvocationResult:
         """Runs the function on ``payload`` (JSON bytes, passed through untouched) and waits.
 
@@ -121,6 +131,7 @@ class Frontend:
             client_context=client_context,
             trace_id=trace_id,
             sink=sink,
+            tenant_id=tenant_id,
         )
         try:
             return await running.answer
@@ -139,6 +150,7 @@ class Frontend:
         client_context: str | None = None,
         trace_id: str | None = None,
         sink: ResponseSink | None = None,
+        tenant_id: str | None = None,
     ) -> "Running":
         """The same without waiting, for callbacks: whoever starts it calls :meth:`Running.end` once, always.
 
@@ -149,6 +161,8 @@ class Frontend:
         name = target.primary.function_name
         counts = self._metrics.of(account_id, region, name)
         spec = choose_version(target, self._draw()) if target.secondary else target.primary
+        if tenant_id is not None or spec.is_per_tenant:
+            spec = spec_for(spec, tenant_id)
         request_id = request_id or str(uuid.uuid4())
         arn = target.invoked_arn
         told_trace_id, trace = self._tracing.begin(spec, trace_id, arn, request_id)

@@ -90,6 +90,8 @@ class FunctionVersion:
     """What ``FileSystemConfigs`` holds, which has room for one."""
     tracing_mode: str = "PassThrough"
     """``TracingConfig.Mode``: ``PassThrough`` or ``Active``."""
+    tenant_isolation_mode: str = ""
+    """``TenancyConfig.TenantIsolationMode``: ``PER_TENANT``, or nothing."""
 
     @property
     def function_arn(self) -> str:

@@ -43,6 +43,9 @@ class EnvironmentSpec:
     file_system: FileSystemConfig | None = None
     tracing_mode: str = "PassThrough"
     """``PassThrough`` or ``Active``."""
+    is_per_tenant: bool = False
+    tenant_id: str | None = None
+    """Whose environments these are, of a function that is ``is_per_tenant``."""
 
 
 @dataclass(frozen=True, slots=True)

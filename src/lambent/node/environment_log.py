@@ -199,8 +199,8 @@ class JsonEnvironmentLog(EnvironmentLog):
         self._record(now_ms, report_json.init_report(now_ms, init_ms, **how))
 
     def start(self, now_ms: int, request_id: str, trace: InvocationTrace | None = None) -> None:
-        tracing = tracing_of(trace)
-        self._record(now_ms, report_json.start(now_ms, request_id, self._spec.version, tracing))
+        about = (self._spec.version, tracing_of(trace), self._spec.tenant_id)
+        self._record(now_ms, report_json.start(now_ms, request_id, *about))
 
     def extension(
         self, now_ms: int, name: str, state: str, events: Sequence[str], error_type: str | None
@@ -217,6 +217,7 @@ class JsonEnvironmentLog(EnvironmentLog):
             status=status,
             error_type=ending.error_type,
             tracing=tracing_of(ending.trace),
+            tenant_id=self._spec.tenant_id,
         )
         self._record(now_ms, done)
 
@@ -231,6 +232,7 @@ class JsonEnvironmentLog(EnvironmentLog):
             status=status_of(ending),
             error_type=ending.error_type,
             tracing=tracing_of(ending.trace),
+            tenant_id=self._spec.tenant_id,
         )
         self._record(now_ms, reported)
 

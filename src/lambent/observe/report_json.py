@@ -87,9 +87,16 @@ def init_report(
     return _record(_level(least, status), at_ms, "platform.initReport", record)
 
 
-def start(at_ms: int, request_id: str, version: str, tracing: Tracing | None = None) -> Record:
+def start(
+    at_ms: int,
+    request_id: str,
+    version: str,
+    tracing: Tracing | None = None,
+    tenant_id: str | None = None,
+) -> Record:
     """``platform.start``; ``version`` is ``$LATEST`` or a number as text."""
-    record = {"requestId": request_id, "version": version, **_tracing(tracing)}
+    about = {"requestId": request_id, "version": version}
+    record = {**about, **_tenant(tenant_id), **_tracing(tracing)}
     return _record("INFO", at_ms, "platform.start", record)
 
 
@@ -102,12 +109,14 @@ def runtime_done(
     status: str = "success",
     error_type: str | None = None,
     tracing: Tracing | None = None,
+    tenant_id: str | None = None,
 ) -> Record:
     """``platform.runtimeDone``; ``produced_bytes`` is the size of the function's result."""
     record = {
         "requestId": request_id,
         **_outcome(status, error_type),
         "metrics": {"durationMs": round(duration_ms, 3), "producedBytes": produced_bytes},
+        **_tenant(tenant_id),
         **_tracing(tracing),
     }
     return _record(_level("DEBUG", status), at_ms, "platform.runtimeDone", record)
@@ -124,6 +133,7 @@ def report(
     status: str = "success",
     error_type: str | None = None,
     tracing: Tracing | None = None,
+    tenant_id: str | None = None,
 ) -> Record:
     """``platform.report``. ``status`` is ``success``, ``error`` or ``timeout``."""
     metrics: dict[str, float] = {
@@ -134,8 +144,8 @@ def report(
     }
     if init_ms is not None:
         metrics["initDurationMs"] = round(init_ms, 3)
-    outcome = _outcome(status, error_type)
-    record = {"requestId": request_id, "metrics": metrics, **outcome, **_tracing(tracing)}
+    about = {**_outcome(status, error_type), **_tenant(tenant_id), **_tracing(tracing)}
+    record = {"requestId": request_id, "metrics": metrics, **about}
     return _record(_level("INFO", status), at_ms, "platform.report", record)
 
 
@@ -159,6 +169,11 @@ def billed_ms(duration_ms: float, init_ms: float | None = None) -> int:
     """Duration plus initialisation, rounded up to 1 ms from the thousandths that are shown."""
     thousandths = round(duration_ms * 1000) + round((init_ms or 0.0) * 1000)
     return -(-thousandths // 1000)
+
+
+def _tenant(tenant_id: str | None) -> dict[str, str]:
+    """Source: "Monitoring Lambda functions with tenant isolation"."""
+    return {} if tenant_id is None else {"tenantId": tenant_id}
 
 
 def _tracing(tracing: Tracing | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ validates it as AWS does, before it is refused.
 import base64
 import json
 import logging
+import re
 import time
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
@@ -44,13 +45,11 @@ OPERATIONS = frozenset({"Invoke", "InvokeAsync", "InvokeWithResponseStream"})
 _log = logging.getLogger("lambent.server")
 REFUSED: Mapping[str, str | None] = {
     "DurableExecutionName": None,
-    "TenantId": None,
 }
 """Invoke's settings that are refused, unless what is said here; the others are obeyed."""
-REFUSED_HEADERS = {
-    b"x-amz-durable-execution-name": "DurableExecutionName",
-    b"x-amz-tenant-id": "TenantId",
-}
+RARE_HEADERS = frozenset([b"x-amz-durable-execution-name", b"x-amz-tenant-id"])
+_TENANT_ID = re.compile(rb"[a-zA-Z0-9._:/=+\-@ ]{1,256}")
+"""Source: the shape ``TenantId``."""
 MAX_CLIENT_CONTEXT_BYTES = 3583
 """AWS: "Up to 3,583 bytes of base64-encoded data". Source: Invoke API reference."""
 
@@ -86,6 +85,7 @@ class Events(Protocol):
         trace: str,
         max_bytes: int = ...,
         deliveries: int = ...,
+        tenant_id: str | None = ...,
     ) -> str: ...
 
 
@@ -133,12 +133,12 @@ class InvokeRoute:
         log_type = headers.get(b"x-amz-log-type", b"None")
         if log_type not in LOG_TYPES:
             codec.decode(to_request(exchange), request_id)  # raises AWS's validation error
-        if not headers.keys().isdisjoint(REFUSED_HEADERS):
-            given = next(header for header in REFUSED_HEADERS if header in headers)
-            raise not_yet(REFUSED_HEADERS[given])
+        tenant_id = None
+        if not headers.keys().isdisjoint(RARE_HEADERS):
+            tenant_id = tenant_of(exchange, request_id)
         if kind != b"RequestResponse":
             function = (account_id, region, name, qualifier)
-            return self._other_kind(exchange, kind, function, request_id)
+            return self._other_kind(exchange, kind, function, request_id, tenant_id)
         running = self._frontend.start(
             account_id,
             region,
@@ -148,6 +148,7 @@ class InvokeRoute:
             request_id=request_id,
             client_context=client_context_of(headers.get(b"x-amz-client-context")),
             trace_id=trace_of(headers),
+            tenant_id=tenant_id,
         )
         wants_tail = log_type == b"Tail"
         running.answer.add_done_callback(
@@ -161,14 +162,15 @@ class InvokeRoute:
         kind: bytes,
         function: tuple[str, str, str, str | None],
         request_id: str,
+        tenant_id: str | None,
     ) -> None:
         if kind == b"Event":
-            await self._accept(exchange, function, MAX_PAYLOAD_BYTES, request_id)
+            await self._accept(exchange, function, MAX_PAYLOAD_BYTES, request_id, tenant_id)
             return
         if kind != b"DryRun":
             codec.decode(to_request(exchange), request_id)  # raises AWS's validation error
             raise not_yet(f"InvocationType={kind.decode('latin-1')}")
-        version = self._frontend.check(*function)
+        version = self._frontend.check(*function, tenant_id)
         head = f"x-amzn-requestid: {request_id}\r\nX-Amz-Executed-Version: {version}\r\n"
         exchange.respond_raw(204, head.encode(), b"")
 
@@ -185,6 +187,7 @@ class InvokeRoute:
         function: tuple[str, str, str, str | None],
         max_bytes: int,
         request_id: str,
+        tenant_id: str | None = None,
     ) -> None:
         """202 once the event is on disk. AWS: neither log type nor client context mean anything here."""
         deliveries = deliveries_of(exchange.headers, exchange.peer)
@@ -195,6 +198,7 @@ class InvokeRoute:
             trace=trace_of(exchange.headers),
             max_bytes=max_bytes,
             deliveries=deliveries,
+            tenant_id=tenant_id,
         )
         head = (
             f"x-amzn-requestid: {request_id}\r\nx-amzn-remapped-content-length: 0\r\n"
@@ -254,6 +258,16 @@ def _head(result: InvocationResult, request_id: str, trace_id: str, wants_tail: 
     if wants_tail:
         head += f"X-Amz-Log-Result: {base64.b64encode(result.log_tail).decode()}\r\n"
     return head.encode("latin-1")
+
+
+def tenant_of(exchange: Exchange, request_id: str) -> str | None:
+    """The tenant that an event is for. Raises AWS's validation error, 501 for a durable execution."""
+    if b"x-amz-durable-execution-name" in exchange.headers:
+        raise not_yet("DurableExecutionName")
+    given = exchange.headers[b"x-amz-tenant-id"]
+    if not _TENANT_ID.fullmatch(given):
+        codec.decode(to_request(exchange), request_id)  # raises AWS's validation error
+    return given.decode("latin-1")
 
 
 def qualifier_of(query: bytes) -> str | None:

@@ -13,16 +13,17 @@ from lambent.http1.exchange import Exchange
 from lambent.http1.flow import Outflow
 from lambent.invoke.frontend import Frontend
 from lambent.invoke.streaming import ResponsePipe, stream_result
-from lambent.model.errors import AwsError, not_yet
+from lambent.model.errors import AwsError
 from lambent.model.http import HttpResponse
 from lambent.model.invocation import InvocationResult
 from lambent.server.callers import LookUp, account_and_region, to_request
 from lambent.server.cross_account import CrossAccount
 from lambent.server.invoke_route import (
     LOG_TYPES,
-    REFUSED_HEADERS,
+    RARE_HEADERS,
     client_context_of,
     qualifier_of,
+    tenant_of,
     trace_of,
 )
 from lambent.wire import codec, event_stream
@@ -79,10 +80,11 @@ class StreamRoute:
         log_type = headers.get(b"x-amz-log-type", b"None")
         if log_type not in LOG_TYPES or kind not in _KINDS:
             codec.decode(to_request(exchange), request_id)  # raises AWS's validation error
-        if not headers.keys().isdisjoint(REFUSED_HEADERS):
-            raise not_yet(next(REFUSED_HEADERS[h] for h in REFUSED_HEADERS if h in headers))
+        tenant_id = None
+        if not headers.keys().isdisjoint(RARE_HEADERS):
+            tenant_id = tenant_of(exchange, request_id)
         if kind == b"DryRun":
-            version = self._frontend.check(account_id, region, name, qualifier)
+            version = self._frontend.check(account_id, region, name, qualifier, tenant_id)
             head = f"x-amzn-requestid: {request_id}\r\nX-Amz-Executed-Version: {version}\r\n"
             exchange.respond_raw(204, head.encode(), b"")
             return
@@ -95,6 +97,7 @@ class StreamRoute:
             client_context=client_context_of(headers.get(b"x-amz-client-context")),
             trace_id=trace_id,
             sink=pipe,
+            tenant_id=tenant_id,
         )
         running = stream_result(pipe, invocation)
         ids = (request_id, trace_id)

@@ -41,7 +41,6 @@ def test_default_valued_members_are_accepted(client: Any, member: dict[str, Any]
         ({"SnapStart": {"ApplyOn": "PublishedVersions"}}, "SnapStart"),
         ({"DurableConfig": {}}, "DurableConfig"),
         ({"CapacityProviderConfig": {}}, "CapacityProviderConfig"),
-        ({"TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}}, "TenancyConfig"),
         ({"RuntimeConfig": {}}, "RuntimeConfig"),
         ({"AcceleratorConfig": {}}, "AcceleratorConfig"),
         ({"PublishTo": "LATEST_PUBLISHED"}, "PublishTo"),

@@ -147,7 +147,7 @@ class EventPlace:
     async def invoke(
         self, account_id: str, region: str, name: str, qualifier: str | None, payload: bytes,
         *, request_id: str | None = None, client_context: str | None = None,
-        trace_id: str | None = None,
+        trace_id: str | None = None, tenant_id: str | None = None,
     ) -> InvocationResult:  # fmt: skip
         """Is its own frontend: counts, and does what the function's answer says.
 

@@ -60,7 +60,6 @@ async def test_a_slash_at_the_end_is_forgiven(place: Any) -> None:
 @pytest.mark.parametrize(
     ("header", "named"),
     [
-        ("X-Amz-Tenant-Id", "TenantId"),
         ("X-Amz-Durable-Execution-Name", "DurableExecutionName"),
     ],
 )

@@ -84,7 +84,9 @@ async def test_an_error_is_in_the_last_message(place: Any, pieces: list[bytes]) 
     [
         ({"x-amz-invocation-type": "Event"}, b"{}", 400, "ValidationException"),
         ({"x-amz-log-type": "All"}, b"{}", 400, "ValidationException"),
-        ({"x-amz-tenant-id": "t"}, b"{}", 501, "NotImplementedException"),
+        ({"x-amz-durable-execution-name": "t"}, b"{}", 501, "NotImplementedException"),
+        ({"x-amz-tenant-id": "t"}, b"{}", 400, "InvalidParameterValueException"),
+        ({"x-amz-tenant-id": "|"}, b"{}", 400, "ValidationException"),
         ({"x-amz-client-context": "?"}, b"{}", 400, "InvalidRequestContentException"),
         ({}, b"{", 400, "InvalidRequestContentException"),
         ({}, b'"' + b"x" * 6 * 1024 * 1024 + b'"', 413, "RequestEntityTooLargeException"),

@@ -106,6 +106,8 @@ def event_head(invocation: Invocation, deadline_ms: int) -> bytes:
     )
     if invocation.trace_id:
         head += f"Lambda-Runtime-Trace-Id: {invocation.trace_id}\r\n"
+    if invocation.spec.tenant_id is not None:
+        head += f"Lambda-Runtime-Aws-Tenant-Id: {invocation.spec.tenant_id}\r\n"
     if invocation.client_context:
         head += f"Lambda-Runtime-Client-Context: {invocation.client_context}\r\n"
     if invocation.cognito_identity:

@@ -112,8 +112,8 @@ class TelemetryLog(EnvironmentLog):
 
     def start(self, now_ms: int, request_id: str, trace: InvocationTrace | None = None) -> None:
         self._inner.start(now_ms, request_id, trace)
-        version = self._spec.version
-        self._tell(report_json.start(now_ms, request_id, version, tracing_of(trace)))
+        about = (self._spec.version, tracing_of(trace), self._spec.tenant_id)
+        self._tell(report_json.start(now_ms, request_id, *about))
 
     def runtime_done(self, now_ms: int, ending: Ending) -> None:
         self._inner.runtime_done(now_ms, ending)
@@ -125,6 +125,7 @@ class TelemetryLog(EnvironmentLog):
             status=status_of(ending),
             error_type=ending.error_type,
             tracing=tracing_of(ending.trace),
+            tenant_id=self._spec.tenant_id,
         )
         self._tell(record)
 
@@ -140,5 +141,6 @@ class TelemetryLog(EnvironmentLog):
             status=status_of(ending),
             error_type=ending.error_type,
             tracing=tracing_of(ending.trace),
+            tenant_id=self._spec.tenant_id,
         )
         self._tell(record)
