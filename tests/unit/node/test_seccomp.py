@@ -11,7 +11,7 @@ import pytest
 
 from lambent.node.linux import seccomp
 
-ALLOW, KILL = "allow", "kill"
+ALLOW, KILL, ASK = "allow", "kill", "ask"
 ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 SOCKET = {"x86_64": 41, "aarch64": 198}
 CLONE = {"x86_64": 56, "aarch64": 220}
@@ -52,6 +52,10 @@ def run(program: bytes, number: int, arch: int, *arguments: int) -> str | int:
                 at += if_true if accumulator == value else if_false
             case 0x35:
                 at += if_true if accumulator >= value else if_false
+            case 0x05:
+                at += value
+            case 0x54:
+                accumulator &= value
             case 0x45:
                 at += if_true if accumulator & value else if_false
             case 0x06:
@@ -59,6 +63,8 @@ def run(program: bytes, number: int, arch: int, *arguments: int) -> str | int:
                     return ALLOW
                 if value == 0x80000000:
                     return KILL
+                if value == 0x7FC00000:
+                    return ASK
                 assert value & 0xFFFF0000 == 0x00050000
                 return int(value & 0xFFFF)
             case _:
@@ -145,6 +151,53 @@ def test_an_architecture_without_a_table_is_refused() -> None:
     """There is no filter to guess."""
     with pytest.raises(LookupError):
         seccomp.build_filter("riscv64")
+
+
+def test_a_template_is_asked_for_joining_an_environment_and_for_nothing_less(machine: str) -> None:
+    """setns into all six namespaces at once asks; into any other choice of them it answers EPERM."""
+    program, setns = seccomp.build_template_filter(machine), DENIED["setns"][column(machine)]
+    arch = ARCH[machine]
+    assert run(program, setns, arch, 5, seccomp.JOIN_FLAGS) == ASK
+    for bit in (0x20000, 0x4000000, 0x8000000, 0x10000000, 0x20000000, 0x40000000):
+        assert run(program, setns, arch, 5, seccomp.JOIN_FLAGS & ~bit) == errno.EPERM
+        assert run(program, setns, arch, 5, bit) == errno.EPERM
+    assert run(program, setns, arch, 5, 0) == errno.EPERM
+
+
+def test_a_template_has_no_raw_sockets_and_netlink_for_routes_alone(machine: str) -> None:
+    """What is asked with capabilities that are about to be given up reaches little."""
+    program, arch, number = seccomp.build_template_filter(machine), ARCH[machine], SOCKET[machine]
+    for family in (2, 10):
+        assert run(program, number, arch, family, 3 | 0x80800) == errno.EPERM
+        assert run(program, number, arch, family, 1 | 0x80800) == ALLOW
+        assert run(program, number, arch, family, 2) == ALLOW
+    assert run(program, number, arch, 16, 3, 0) == ALLOW
+    assert {run(program, number, arch, 16, 3, protocol) for protocol in range(1, 32)} == {
+        errno.EPERM
+    }
+    assert run(program, number, arch, 1, 3) == ALLOW
+    assert run(program, number, arch, 17, 3) == errno.EAFNOSUPPORT
+
+
+def test_a_template_cannot_replace_tables_of_netfilter(machine: str) -> None:
+    """setsockopt is refused those options of IP and IPv6, and no other."""
+    program, arch = seccomp.build_template_filter(machine), ARCH[machine]
+    number = {"x86_64": 54, "aarch64": 208}[machine]
+    refused = {0: {64, 65, 96, 97, 128, 129}, 41: {64, 65}}
+    for level in (0, 1, 6, 17, 41):
+        for option in range(140):
+            said = run(program, number, arch, 3, level, option)
+            assert said == (errno.EPERM if option in refused.get(level, ()) else ALLOW)
+
+
+def test_a_template_is_refused_whatever_others_are(machine: str) -> None:
+    """Its filter is the ordinary one besides."""
+    ordinary, program = seccomp.build_filter(machine), seccomp.build_template_filter(machine)
+    for number in range(512):
+        for first in (0, 2, 0x20000, 0x1200011):
+            expected = run(ordinary, number, ARCH[machine], first)
+            assert run(program, number, ARCH[machine], first) == expected
+    assert run(program, 0, 0x40000003) == KILL
 
 
 _PROBE = """

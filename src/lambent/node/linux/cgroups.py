@@ -289,6 +289,23 @@ class Cgroup:
             return set(map(int, _read(f"{self._v2}/cgroup.procs").split()))
         return {int(p) for d in self._directories.values() for p in _read(f"{d}/tasks").split()}
 
+    def adopt(self, pid: int) -> None:
+        """Takes a process of one thread, born elsewhere, into the v2 group; the others it entered by itself.
+
+        Waits for a kernel-wide lock, some milliseconds after an idle moment. Raises OSError.
+        """
+        if self._v2:
+            _write(f"{self._v2}/cgroup.procs", str(pid))
+
+    def holds(self, pid: int) -> bool:
+        """Whether the process is in every group of the environment."""
+        paths = _own_paths(_read(f"/proc/{pid}/cgroup"))
+        wanted = {**self._directories, **({"": self._v2} if self._v2 else {})}
+        return all(
+            directory.endswith(paths.get(name, "/")) and paths.get(name, "/") != "/"
+            for name, directory in wanted.items()
+        )
+
     def kill(self) -> None:
         """SIGKILL to all of it, where the kernel offers that in one step."""
         self._lift_quota()

@@ -24,3 +24,8 @@ def socket_in(pid: int) -> socket.socket:
             sys_.setns(home, sys_.CLONE_NEWNET)
     finally:
         os.close(home)
+
+
+def open_namespace(pid: int, kind: str) -> int:
+    """A namespace of a process, ``net`` or ``pid`` for example, by descriptor. Raises OSError."""
+    return os.open(f"/proc/{pid}/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)

@@ -20,3 +20,12 @@ def first_child(pid: int) -> int:
     ):
         return int(file.read().split()[0])
     return 0
+
+
+def pids_by_namespace(pid: int) -> list[int]:
+    """A process's ids, from ours down to that in its own pid namespace. Raises OSError when it is gone."""
+    with open(f"/proc/{pid}/status") as file:
+        for line in file:
+            if line.startswith("NSpid:"):
+                return [int(part) for part in line.split()[1:]]
+    return [pid]

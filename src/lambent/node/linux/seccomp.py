@@ -12,7 +12,7 @@ import platform
 import struct
 
 _ALLOW, _KILL, _ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
-_LOAD, _JEQ, _JGE, _JSET, _RET = 0x20, 0x15, 0x35, 0x45, 0x06
+_LOAD, _JEQ, _JGE, _JSET, _RET, _JMP, _AND = 0x20, 0x15, 0x35, 0x45, 0x06, 0x05, 0x54
 _NEW_NAMESPACE_FLAGS = 0x7E020000 | 0x80
 _ALLOWED_FAMILIES = (1, 2, 10, 16)  # AF_UNIX, AF_INET, AF_INET6, AF_NETLINK (getifaddrs)
 
@@ -39,6 +39,12 @@ _DENIED = {
     "vmsplice": (278, 75),
 }  # fmt: skip
 _CLONE, _SOCKET, _CLONE3, _FIRST_UNKNOWN = (56, 220), (41, 198), 435, 463
+_SETNS, _SETSOCKOPT, _NOTIFY = (308, 268), (54, 208), 0x7FC00000
+_INET, _INET6, _NETLINK, _SOCK_RAW, _SOCK_TYPE = 2, 10, 16, 3, 0xF
+JOIN_FLAGS = 0x10000000 | 0x00020000 | 0x20000000 | 0x40000000 | 0x08000000 | 0x04000000
+"""Every namespace of an environment at once: user, mount, pid, network, IPC, UTS."""
+_NETFILTER_OPTIONS = {0: (64, 65, 96, 97, 128, 129), 41: (64, 65)}
+"""By level (SOL_IP, SOL_IPV6): replacing tables of iptables, arptables, ebtables and ip6tables."""
 _AUDIT_ARCH = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 
 
@@ -76,6 +82,23 @@ def build_filter(machine: str | None = None) -> bytes:
     return b"".join(program)
 
 
+def build_template_filter(machine: str | None = None) -> bytes:
+    """The filter for what is forked from after its initialisation: :func:`build_filter` and three things more.
+
+    ``setns`` into all namespaces of an environment at once is not denied: the platform is asked, each time. And
+    since who does so has capabilities over those namespaces until it gives them up, netlink is for routes
+    alone, raw sockets and netfilter's tables are denied.
+    """
+    machine = machine or platform.machine()
+    column = {"x86_64": 0, "aarch64": 1}[machine]
+    eperm = _ERRNO | errno.EPERM
+    program = [_op(_LOAD, 4), _op(_JEQ, _AUDIT_ARCH[machine], 1, 0), _return(_KILL), _op(_LOAD, 0)]
+    program += _ask_to_join(_SETNS[column])
+    program += _check_raw_sockets(_SOCKET[column], eperm)
+    program += _check_netfilter(_SETSOCKOPT[column], eperm)
+    return b"".join(program) + build_filter(machine)
+
+
 def _check_clone(number: int, action: int) -> list[bytes]:
     """clone(2) may not make namespaces: its flags are the first argument, at offset 16."""
     return [
@@ -94,4 +117,46 @@ def _check_socket(number: int, action: int) -> list[bytes]:
         for index, family in enumerate(_ALLOWED_FAMILIES)
     ]
     body = [_op(_LOAD, 16), *checks, _return(action)]
+    return [_op(_JEQ, number, 0, len(body)), *body]
+
+
+def _ask_to_join(number: int) -> list[bytes]:
+    """setns(2) with exactly these flags, its second argument, is the platform's to allow."""
+    return [
+        _op(_JEQ, number, 0, 4),
+        _op(_LOAD, 24),
+        _op(_JEQ, JOIN_FLAGS, 0, 1),
+        _return(_NOTIFY),
+        _op(_LOAD, 0),
+    ]
+
+
+def _check_raw_sockets(number: int, action: int) -> list[bytes]:
+    """No raw socket of IPv4 or IPv6; netlink with protocol 0 (routes) only."""
+    body = [
+        _op(_LOAD, 16),
+        _op(_JEQ, _NETLINK, 0, 3),
+        _op(_LOAD, 32),
+        _op(_JEQ, 0, 7, 0),
+        _return(action),
+        _op(_JEQ, _INET, 1, 0),
+        _op(_JEQ, _INET6, 0, 4),
+        _op(_LOAD, 24),
+        _op(_AND, _SOCK_TYPE),
+        _op(_JEQ, _SOCK_RAW, 0, 1),
+        _return(action),
+        _op(_LOAD, 0),
+    ]
+    return [_op(_JEQ, number, 0, len(body)), *body]
+
+
+def _check_netfilter(number: int, action: int) -> list[bytes]:
+    """setsockopt(2) may not replace tables of netfilter: level and option are its second and third argument."""
+    body = []
+    for level, options in _NETFILTER_OPTIONS.items():
+        checks = [_op(_JEQ, option, len(options) - i, 0) for i, option in enumerate(options)]
+        # Past the last check, and past the refusal, when none was it.
+        inner = [_op(_LOAD, 32), *checks, _op(_JMP, 1), _return(action)]
+        body += [_op(_LOAD, 24), _op(_JEQ, level, 0, len(inner)), *inner]
+    body.append(_op(_LOAD, 0))
     return [_op(_JEQ, number, 0, len(body)), *body]

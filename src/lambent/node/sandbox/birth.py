@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambent.node.linux.cgroups import Cgroup
@@ -15,9 +15,13 @@ _SETUP_DEADLINE_S = 10.0
 
 
 async def bear(
-    sandbox: NamespaceSandbox, zygote: ZygoteClient, request: Mapping[str, Any], cgroup: Cgroup
+    sandbox: NamespaceSandbox,
+    zygote: ZygoteClient,
+    request: Mapping[str, Any],
+    cgroup: Cgroup,
+    more: Sequence[int] = (),
 ) -> None:
-    """Forks, and waits for the child's sockets.
+    """Forks, and waits for the child's sockets. ``more``: descriptors the zygote gets behind all others.
 
     Raises SandboxError. A sandbox that has a ``pid`` then is ended, and gives everything back by itself; one that
     has none may have a child in its cgroup all the same, which nobody heard of.
@@ -29,7 +33,8 @@ async def bear(
     cgroup_fds = [cgroup.v2_fd] if cgroup.v2_fd >= 0 else []
     fds = [control_child.fileno(), children[0], children[1], lifeline_child]
     try:
-        pid = await zygote.start(request, [*fds, *cgroup_fds, *cgroup.v1_task_fds, *children[2:]])
+        fds += [*cgroup_fds, *cgroup.v1_task_fds, *children[2:], *more]
+        pid = await zygote.start(request, fds)
     except BaseException:
         control.close()
         for fd in (*outputs, lifeline):
@@ -68,6 +73,12 @@ def _open_outputs(sandbox: NamespaceSandbox, extensions: bool) -> tuple[list[int
 
 async def _receive_sockets(control: socket.socket) -> tuple[socket.socket, socket.socket]:
     """The child's two listening sockets; raises SandboxError with its words when it failed."""
+    runtime_api, endpoint = (socket.socket(fileno=fd) for fd in await receive_fds(control, 2))
+    return runtime_api, endpoint
+
+
+async def receive_fds(control: socket.socket, count: int) -> list[int]:
+    """The descriptors that come with one message; raises SandboxError with its words where they do not."""
     loop = asyncio.get_running_loop()
     readable = loop.create_future()
 
@@ -84,8 +95,7 @@ async def _receive_sockets(control: socket.socket) -> tuple[socket.socket, socke
         raise SandboxError("the environment did not set itself up in time") from error
     finally:
         loop.remove_reader(control)
-    data, fds, _, _ = socket.recv_fds(control, 4096, 2)
-    if len(fds) != 2:
+    data, fds, _, _ = socket.recv_fds(control, 4096, count)
+    if len(fds) != count:
         raise SandboxError(data.decode(errors="replace") or "the environment died while it started")
-    runtime_api, endpoint = (socket.socket(fileno=fd) for fd in fds)
-    return runtime_api, endpoint
+    return fds

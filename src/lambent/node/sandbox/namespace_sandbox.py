@@ -205,7 +205,9 @@ class NamespaceSandbox:
     def _on_exit(self) -> None:
         """The runtime ended: whatever it left running ends too, and everything is given back."""
         asyncio.get_running_loop().remove_reader(self._pidfd)
-        info = os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
+        self._finish(_exit_status(os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)))
+
+    def _finish(self, status: ExitStatus) -> None:
         self._read_control()
         self._oom_killed = self._cgroup.oom_kills() > 0
         self._peak_bytes = self._cgroup.memory_peak_bytes() or self._peak_bytes
@@ -217,7 +219,7 @@ class NamespaceSandbox:
             self.assignment.close()
         self._cgroup.close()
         self._remove_cgroup(_REMOVE_TRIES)
-        self._ended = _exit_status(info)
+        self._ended = status
         self._tell_end()
 
     def listen_to(self, control: socket.socket) -> None:

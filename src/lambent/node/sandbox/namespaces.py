@@ -28,6 +28,8 @@ from lambent.node.sandbox.network import OutboundNetwork
 from lambent.node.sandbox.requests import Requests
 from lambent.node.sandbox.stem_cells import StemCells
 from lambent.node.sandbox.stem_cells_loaded import LoadedKind, LoadedStemCells
+from lambent.node.sandbox.template_sandbox import TemplateSandbox
+from lambent.node.sandbox.templates import Templates
 from lambent.node.sandbox.zygote_client import RUNTIME_API_PORT, RUNTIME_PATH, ZygoteClient
 from lambent.node.zygote import bootstrap
 from lambent.node.zygote.root import FIRST_UID
@@ -92,6 +94,7 @@ class NamespaceBackend:
         self._loaded = LoadedStemCells(
             self._make_loaded, self.zygote, loaded_stem_cells, cpu_limit=cpu_limit
         )
+        self.templates = Templates(self, self, endpoint_port, stem_cells, cpu_limit=cpu_limit)
         self._slots = list(range(max_environments - 1, -1, -1))
         self.rootless = os.geteuid() != 0
         # An ordinary user has no other ids to give: inside its namespace it is root, then a mere 1000.
@@ -207,6 +210,12 @@ class NamespaceBackend:
                 return cell
         return await self._make(choice.interpreter, memory_mib, rest)
 
+    async def start_template(self, launch: Launch) -> TemplateSandbox:
+        """What environments of a version are forked from, on its way to its snapshot. Raises SandboxError."""
+        choice = choose_interpreter(launch.spec.runtime, self._interpreters)
+        rest = self._requests.rest(launch, managed_runtime(launch.spec, choice))
+        return await self.templates.start(choice.interpreter, launch.spec.memory_mib, rest)
+
     async def _make_stem_cell(self, interpreter: Interpreter) -> NamespaceSandbox:
         return await self._make(interpreter, MEMORY_MAX.value, None)
 
@@ -304,6 +313,7 @@ class NamespaceBackend:
     async def close(self) -> None:
         """Ends the zygotes, and removes the cgroups once every sandbox (killed before) is gone."""
         self._stem_cells.close()
+        self.templates.close()
         self._loaded.cells.close()
         if self._warming is not None:
             self._warming.cancel()

@@ -100,3 +100,12 @@ def lock_down(seccomp_filter: bytes) -> None:
     sys_.prctl(sys_.PR_SET_PDEATHSIG, _SIGKILL)
     sys_.prctl(sys_.PR_SET_NO_NEW_PRIVS, 1)
     sys_.load_seccomp(seccomp_filter)
+
+
+def lock_down_listening(seccomp_filter: bytes, control: socket.socket) -> None:
+    """The same with a filter that asks: where it asks, whoever is at the other end of ``control`` gets to know."""
+    sys_.prctl(sys_.PR_SET_PDEATHSIG, _SIGKILL)
+    sys_.prctl(sys_.PR_SET_NO_NEW_PRIVS, 1)
+    listener = sys_.load_seccomp_listener(seccomp_filter)
+    socket.send_fds(control, [b"listener"], [listener])
+    os.close(listener)

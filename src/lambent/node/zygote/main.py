@@ -20,12 +20,15 @@ from lambent.node.zygote import (
     assignment,
     entrypoint,
     file_systems,
+    guard,
     isolate,
     network,
     root,
     rootless,
     runtime,
+    shell,
     signals,
+    template,
 )
 from lambent.node.zygote.extensions import Supervisor, keep_open
 
@@ -62,6 +65,7 @@ class Zygote:
             for kind in ("pid", "mnt")
         )
         self.filter = seccomp.build_filter()
+        self.template_filter = seccomp.build_template_filter()
         self.ahead = runtime.preload(setup["runtime_paths"])
         if not self.rootless:
             # Here, once: children inherit it. (In a user namespace of its own a child has to do it again.)
@@ -78,6 +82,12 @@ class Zygote:
             try:
                 if "assign" in request:
                     assignment.assign(self.mount_namespace, fds[0], request["assign"])
+                    answer = {"id": request["id"], "pid": 0}
+                elif "connect" in request:
+                    shell.move_network(**request["connect"])
+                    answer = {"id": request["id"], "pid": 0}
+                elif "shell" in request:
+                    self._start_shell(request["shell"], fds)
                     answer = {"id": request["id"], "pid": 0}
                 else:
                     answer = {"id": request["id"], "pid": self._start(request, fds)}
@@ -98,12 +108,36 @@ class Zygote:
         else:
             sys_.setns(self.pid_namespace, sys_.CLONE_NEWPID)
             sys_.unshare(sys_.CLONE_NEWPID)
-            _spawn_init(fds[3])
+            if "template" not in request:
+                _spawn_init(fds[3])
+            elif sys_.fork(0) == 0:
+                guard.stand(fds[3], fds[-1], self.filter)
         cgroup_fd = fds[4] if request["v2"] else -1
         pid = sys_.fork(flags, cgroup_fd)
         if pid == 0:
             _be_child(self, request, fds)
         return pid
+
+    def _start_shell(self, request: "dict[str, Any]", fds: "list[int]") -> None:
+        """An empty environment, for a fork of a template to join; see :mod:`lambent.node.zygote.shell`.
+
+        Its pid namespace is below the template's: only there can what is forked from that go.
+        """
+        sys_.setns(fds[2], sys_.CLONE_NEWPID)
+        if sys_.fork(sys_.CLONE_NEWNS) == 0:
+            _be_shell(self, request, fds)
+
+
+def _be_shell(zygote: Zygote, request: "dict[str, Any]", fds: "list[int]") -> None:
+    """Never returns."""
+    control = socket.socket(fileno=fds[0])
+    try:
+        _mount(zygote, request)
+        shell.make(request, control, fds[1], zygote.filter)
+    except OSError as error:
+        control.send(f"error {error}".encode())
+    finally:
+        os._exit(1)
 
 
 def _spawn_init(lifeline: int) -> None:
@@ -135,6 +169,8 @@ def _be_child(zygote: Zygote, request: "dict[str, Any]", fds: "list[int]") -> No
             os._exit(1)
         if request["entry"]:
             _execute(request, report)
+        if "template" in request:
+            template.install(report)
         runtime.run(request["environ"], request["search"], zygote.ahead)
         status = 0
     except SystemExit as error:
@@ -178,17 +214,16 @@ def _isolate(
 ) -> int:
     """Returns the descriptor of ``control`` where another program is to be executed, else -1."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    has_extensions = bool(request["extensions"])
-    isolate.enter_cgroups(fds[5 if request["v2"] else 4 : len(fds) - has_extensions])
+    has_extensions, is_template = bool(request["extensions"]), "template" in request
+    last = len(fds) - (has_extensions or is_template)
+    isolate.enter_cgroups(fds[5 if request["v2"] else 4 : last])
     network.connect(network.Way(**request["network"]))
     isolate.open_sockets(control, request["ports"])
     socket.sethostname(request["hostname"])
     if request["rest"] is None:
         _wait_for_rest(request, control)
     request.update(request["rest"])
-    isolate.mount_own(request["task_dir"], request["opt_dir"], request["tmp_mib"], request["uid"])
-    isolate.mount_runtime(request["mounts"])
-    _mount_shared(zygote, request)
+    _mount(zygote, request)
     waits = request.get("waits", False)
     stdin = assignment.offer(control) if waits else -1
     os.chdir("/" if waits else "/var/task")
@@ -207,11 +242,21 @@ def _isolate(
     else:
         isolate.become(request["uid"])
     sys_.drop_capabilities()
-    isolate.lock_down(zygote.filter)
+    if is_template:
+        isolate.lock_down_listening(zygote.template_filter, control)
+    else:
+        isolate.lock_down(zygote.filter)
     if has_extensions:
         _supervise(request, fds, control)
     report = control.detach()
-    return isolate.keep_only(fds[1], fds[2], report if request["entry"] else -1, stdin)
+    is_kept = request["entry"] or is_template
+    return isolate.keep_only(fds[1], fds[2], report if is_kept else -1, stdin)
+
+
+def _mount(zygote: Zygote, request: "dict[str, Any]") -> None:
+    isolate.mount_own(request["task_dir"], request["opt_dir"], request["tmp_mib"], request["uid"])
+    isolate.mount_runtime(request["mounts"])
+    _mount_shared(zygote, request)
 
 
 def _mount_shared(zygote: Zygote, request: "dict[str, Any]") -> None:

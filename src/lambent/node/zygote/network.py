@@ -39,22 +39,23 @@ def connect(way: Way) -> None:
     Raises OSError.
     """
     if way.make:
-        between = _open()
+        between = open_socket()
         sys_.unshare(sys_.CLONE_NEWNET)
         message = bytearray.fromhex(way.make)
         struct.pack_into("=I", message, way.pid_at, os.getpid())
-        _exchange(between, message, 1)
-    _exchange(_open(), bytes.fromhex(way.configure), way.configure_count)
+        exchange(between, message, 1)
+    exchange(open_socket(), bytes.fromhex(way.configure), way.configure_count)
 
 
-def _open() -> socket.socket:
+def open_socket() -> socket.socket:
+    """A netlink socket of the network this process is in."""
     made = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_ROUTE)
     made.settimeout(_DEADLINE_S)
     return made
 
 
-def _exchange(netlink: socket.socket, data: "bytes | bytearray", count: int) -> None:
-    """Sends, and waits for an acknowledgement of each message: one datagram each."""
+def exchange(netlink: socket.socket, data: "bytes | bytearray", count: int) -> None:
+    """Sends, and waits for an acknowledgement of each message: one datagram each. Closes the socket."""
     with netlink:
         netlink.send(data)
         for _ in range(count):
