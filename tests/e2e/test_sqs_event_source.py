@@ -423,3 +423,37 @@ def test_a_reset_ends_all_polling(start_platform: Any, zip_of: Any, poll: Any) -
             assert json.load(answer) == {"sources": []}
     assert place.stop() == 0
     assert "rror" not in place.log.read_text()
+
+
+def test_provisioned_pollers_limit_and_counts_are_published(
+    drive: Callable[..., Driven], platform: Any, poll: Any
+) -> None:
+    """Two pollers run more than the usual five batches at once; pollers and counts are in the scrape."""
+    driven = drive('time.sleep(1); print("UNTIL " + str(time.time()))')
+    mapping = driven.attach(
+        poll,
+        BatchSize=1,
+        ProvisionedPollerConfig={"MinimumPollers": 2, "MaximumPollers": 2},
+        MetricsConfig={"Metrics": ["EventCount"]},
+    )
+    driven.send(*map(str, range(8)))
+
+    def fares() -> Any:
+        with urllib.request.urlopen(f"{platform.url}/_lambent/sources", timeout=5) as answer:
+            sources = json.load(answer)["sources"]
+        return next(each for each in sources if each["uuid"] == mapping)
+
+    def scrape() -> list[str]:
+        with urllib.request.urlopen(f"{platform.url}/_lambent/metrics", timeout=5) as answer:
+            return [each for each in answer.read().decode().splitlines() if mapping in each]
+
+    poll(lambda: fares()["in_flight"] > 5, 20, "more than five at once")
+    assert (fares()["pollers"], fares()["concurrency"]) == (2, 20)
+    poll(lambda: driven.left() == 0, 30, "all of them to be handled")
+    numbers = {line.partition("{")[0]: line.rpartition(" ")[2] for line in scrape()}
+    assert numbers["aws_lambda_provisioned_pollers"] == "2"
+    for name in ("polled", "invoked", "deleted"):
+        assert numbers[f"aws_lambda_{name}_event_count_total"] == "8"
+    assert numbers["aws_lambda_failed_invoke_event_count_total"] == "0"
+    driven.update(poll, "Disabled", Enabled=False)
+    assert scrape() == []

@@ -2,7 +2,11 @@
 
 import base64
 import json
+import os
+import subprocess
+import sys
 import time
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -267,3 +271,37 @@ def test_dynamodb_filters(driven: Any, table: Any, poll: Any) -> None:
         dynamodb.put_item(TableName=name, Item={"id": {"S": str(number)}, "kind": {"S": kind}})
     poll(lambda: len(one.names()) >= 2, 20, "the records")
     assert one.names() == ["1", "3"]
+
+
+def test_a_stream_is_replayed(driven: Any, stream: Any, platform: Any, poll: Any) -> None:
+    """``lambent sources replay``: what was handled is handled again, from the position on, and then no more."""
+    kinesis, name, arn = stream
+    one = driven()
+    one.arn = arn
+    mapping = one.attach(poll, BatchSize=1, MetricsConfig={"Metrics": ["EventCount"]})
+    for text in ("a", "b", "c"):
+        put = kinesis.put_record(StreamName=name, PartitionKey="k", Data=text.encode())
+        if text == "b":
+            second = put
+    poll(lambda: one.names() == ["a", "b", "c"], 20, "the records")
+    asked = ("--from", second["SequenceNumber"], "--shard", second["ShardId"], "--yes", "--follow")
+    done = subprocess.run(
+        [sys.executable, "-m", "lambent.cli", "sources", "replay", mapping, *asked],
+        check=False,
+        env=os.environ | {"AWS_ENDPOINT_URL": platform.url},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("1 shard begins at ")
+    poll(lambda: one.names() == ["a", "b", "c", "b", "c"], 20, "two of them again")
+    assert one.shown()["State"] == "Enabled"
+    with urllib.request.urlopen(f"{platform.url}/_lambent/metrics", timeout=5) as answer:
+        scrape = answer.read().decode()
+    (line,) = (
+        each
+        for each in scrape.splitlines()
+        if each.startswith("aws_lambda_invoked_event_count_total") and mapping in each
+    )
+    assert line.endswith(" 5")

@@ -226,6 +226,7 @@ class Platform:
         owners = {"lambda": control.plane, "logs": logs, "sts": StsService()}
         awaited = {
             "application-autoscaling": self.scaling,
+            control.sources.replay,
             "resourcegroupstaggingapi": Tagging(
                 {
                     "lambda": LambdaTags(control.plane, control.thread),

@@ -70,8 +70,8 @@ def connected(service: str, endpoint: str, read_timeout_s: float = READ_TIMEOUT_
         client.close()
 
 
-def signed_headers(url: str) -> dict[str, str]:
-    """The headers of a GET of the platform's own endpoint: signed with the caller's credentials, none without."""
+def signed_headers(url: str, method: str = "GET", body: bytes = b"") -> dict[str, str]:
+    """The headers of a call of the platform's own endpoint: signed with the caller's credentials, none without."""
     import botocore.session  # noqa: PLC0415
     from botocore.auth import SigV4Auth  # noqa: PLC0415
     from botocore.awsrequest import AWSRequest  # noqa: PLC0415
@@ -81,7 +81,7 @@ def signed_headers(url: str) -> dict[str, str]:
     credentials = core.get_credentials()
     if credentials is None:
         return {}
-    request = AWSRequest("GET", url)
+    request = AWSRequest(method, url, data=body)
     region = core.get_config_variable("region") or DEFAULT_REGION
     SigV4Auth(credentials, "lambda", region).add_auth(request)
     return dict(request.headers.items())

@@ -1,4 +1,4 @@
-"""``lambent sources``: the event source mappings, how each fares, and pausing or resuming one."""
+"""``lambent sources``: the event source mappings, how each fares; pausing, resuming or replaying one."""
 
 import json
 import sys
@@ -11,6 +11,7 @@ import typer
 from lambent.cli import client, console
 from lambent.cli.failures import CliError, reported
 from lambent.cli.options import DEFAULT_ENDPOINT, EndpointOption
+from lambent.cli.source_replay import replay_command
 
 COLUMNS = (
     *("UUID", "SOURCE", "FUNCTION", "STATE", "LAG", "IN FLIGHT", "INVOKED", "RETRIED"),
@@ -19,7 +20,7 @@ COLUMNS = (
 _TIMEOUT_S = 10.0
 
 app = typer.Typer(
-    help="Show event source mappings and how they fare; pause or resume one.",
+    help="Show event source mappings and how they fare; pause, resume or replay one.",
     invoke_without_command=True,
 )
 UuidArgument = Annotated[
@@ -102,6 +103,9 @@ def _fares(endpoint: str) -> list[dict[str, Any]]:
             f"{url} did not say how they fare.", "See whether it is well: lambent doctor"
         ) from error
     return found
+
+
+app.command("replay")(replay_command(_fares))
 
 
 def _print_table(rows: list[tuple[str, ...]]) -> None:

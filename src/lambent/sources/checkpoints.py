@@ -116,14 +116,21 @@ class Checkpoints:
 
     async def open(self, opened: Opened) -> None:
         """Writes down where each shard begins; what was known before is forgotten."""
+        await self.reset(opened.identity, opened.checkpoints, anew=True)
+
+    async def reset(
+        self, identity: str, checkpoints: Mapping[str, Checkpoint], *, anew: bool = False
+    ) -> None:
+        """One commit: these shards begin there, without windows. ``anew``: what is known of others goes."""
+        uuid = self._uuid
 
         def write(tx: Transaction) -> None:
-            for kind in (_CHECKPOINT, _WINDOW):
-                for key, _ in _records(tx, kind, f"{self._uuid}/"):
-                    tx.delete_record(kind, key)
-            tx.put_record(_CHECKPOINT, self._uuid, json.dumps({"stream": opened.identity}))
-            for shard_id, checkpoint in opened.checkpoints.items():
-                tx.put_record(_CHECKPOINT, f"{self._uuid}/{shard_id}", checkpoint.encode())
+            if anew:
+                _delete(tx, (_CHECKPOINT, _WINDOW), f"{uuid}/")
+                tx.put_record(_CHECKPOINT, uuid, json.dumps({"stream": identity}))
+            for shard_id, checkpoint in checkpoints.items():
+                _delete(tx, (_WINDOW,), f"{uuid}/{shard_id}/")
+                tx.put_record(_CHECKPOINT, f"{uuid}/{shard_id}", checkpoint.encode())
 
         await self._store.run(write)
 
@@ -212,6 +219,12 @@ def _records(tx: Transaction, kind: str, prefix: str) -> list[tuple[str, str]]:
         if len(page) < _PAGE:
             return found
         after = page[-1][0]
+
+
+def _delete(tx: Transaction, kinds: Iterable[str], prefix: str) -> None:
+    for kind in kinds:
+        for key, _ in _records(tx, kind, prefix):
+            tx.delete_record(kind, key)
 
 
 def _encode_window(window: Window) -> str:

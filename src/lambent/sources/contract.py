@@ -110,6 +110,8 @@ class Kind:
 
     there or may not be read. Of a queue: ``VisibilityTimeout`` (seconds).
     """
+    replay: Callable[[EventSourceMapping, Parts, object], Awaitable[list[str]]] | None = None
+    """Sets a mapping that is not polled back, as a request says; the shards it set. AwsError when it cannot."""
 
 
 def problem(error: AwsError) -> str:

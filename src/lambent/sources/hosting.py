@@ -81,6 +81,12 @@ class HostedSources:
         """Every mapping, for ``GET /_lambent/sources``."""
         return [] if self._registry is None else await self._registry.describe()
 
+    async def replay(self, uuid: str, request: object) -> list[str]:
+        """Sets a stream's mapping back: see :meth:`Registry.replay`."""
+        if self._registry is None:
+            raise PlatformFault("The platform is still starting.", status=503)
+        return await self._registry.replay(uuid, request)
+
     # From the control plane's thread
 
     @property

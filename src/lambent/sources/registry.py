@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from lambent.model.errors import ClientFault, invalid_parameter, not_found
 from lambent.model.event_source_mapping import (
     EventSourceMapping,
     MappingEvent,
@@ -50,6 +51,7 @@ class _Seat:
     result: str = ""
     recorded: str = ""
     timer: asyncio.TimerHandle | None = None
+    turning: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class Registry:
@@ -131,6 +133,24 @@ class Registry:
             loop = asyncio.get_running_loop()
             seat.timer = loop.call_later(_RESULT_EVERY_S, self._write, seat)
 
+    async def replay(self, uuid: str, request: object) -> list[str]:
+        """Sets a stream's mapping back, as ``request`` says; the shards that were set. Durable when it returns.
+
+        Raises AwsError, having changed nothing: unknown (404), polled or on its way (409), no stream (400).
+        """
+        seat = self._seats.get(uuid)
+        if seat is None:
+            raise not_found("The resource you requested does not exist.")
+        kind = self._kinds.get(source_service(seat.mapping.event_source_arn))
+        if kind is None or kind.replay is None:
+            raise invalid_parameter("Only mappings of streams can be replayed.")
+        if seat.poller is not None or seat.task is not None or seat.turning.locked():
+            raise ClientFault(
+                "ResourceInUseException", "The mapping has to be Disabled to be replayed.", 409
+            )
+        async with seat.turning:
+            return await kind.replay(seat.mapping, self._parts, request)
+
     async def describe(self) -> list[dict[str, Any]]:
         """Every mapping, for ``GET /_lambent/sources``."""
         return [await _describe(seat) for seat in list(self._seats.values())]
@@ -141,7 +161,8 @@ class Registry:
                 mapping = seat.mapping = seat.said.pop(0)
                 if seat.said:
                     continue  # only the last word counts
-                await self._turn(seat, mapping)
+                async with seat.turning:
+                    await self._turn(seat, mapping)
         finally:
             seat.task = None
 

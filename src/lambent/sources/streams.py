@@ -10,6 +10,7 @@ from lambent.observe.metrics import Metrics
 from lambent.sources import dynamodb, kinesis
 from lambent.sources.checkpoints import Checkpoints
 from lambent.sources.contract import Kind, Parts, Poller
+from lambent.sources.replay import parse_request, replay
 from lambent.sources.stream_settings import StreamSettings, settings_of
 from lambent.sources.stream_source import StreamSource
 from lambent.sources.stream_work import StreamWork
@@ -43,10 +44,29 @@ def stream_kinds(streams: StreamParts) -> Mapping[str, Kind]:
         source = dynamodb.DynamoDbStream(mapping, parts.api)
         return _worker(mapping, parts, streams, source)
 
+    async def replay_kinesis(
+        mapping: EventSourceMapping, parts: Parts, request: object
+    ) -> list[str]:
+        source = kinesis.KinesisStream(mapping, parts.api, _role(streams, mapping))
+        return await _replay(mapping, streams, source, request)
+
+    async def replay_dynamodb(
+        mapping: EventSourceMapping, parts: Parts, request: object
+    ) -> list[str]:
+        source = dynamodb.DynamoDbStream(mapping, parts.api)
+        return await _replay(mapping, streams, source, request)
+
     return {
-        "kinesis": Kind(of_kinesis, kinesis.describe_stream),
-        "dynamodb": Kind(of_dynamodb, dynamodb.describe_stream),
+        "kinesis": Kind(of_kinesis, kinesis.describe_stream, replay_kinesis),
+        "dynamodb": Kind(of_dynamodb, dynamodb.describe_stream, replay_dynamodb),
     }
+
+
+async def _replay(
+    mapping: EventSourceMapping, streams: StreamParts, source: StreamSource, request: object
+) -> list[str]:
+    checkpoints = Checkpoints(mapping.uuid, streams.store, streams.outlet)
+    return await replay(parse_request(request), source, checkpoints, settings_of(mapping).factor)
 
 
 def _worker(

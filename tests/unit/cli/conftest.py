@@ -60,6 +60,8 @@ class FakePlatform:
     headers: list[dict[str, str]] = field(default_factory=list)
     mappings: dict[str, dict[str, Any]] = field(default_factory=dict)
     sources: list[dict[str, Any]] = field(default_factory=list)
+    replays: list[Any] = field(default_factory=list)
+    replayed: tuple[int, dict[str, Any]] = (200, {"shards": ["shardId-0", "shardId-1"]})
     pending_reads: int = 0
     on_logs: Callable[[], None] = lambda: None
     invocation: Callable[[bytes], tuple[dict[str, str], bytes]] = lambda event: ({}, event)
@@ -95,6 +97,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._json(200, HEALTH | {"endpoint": self.platform.url})
         elif path == "/_lambent/sources":
             self._json(200, {"sources": self.platform.sources})
+        elif path.endswith("/replay"):
+            self.platform.replays.append(json.loads(body))
+            self._json(*self.platform.replayed)
         elif parts[1:2] == ["event-source-mappings"]:
             self._record(path, json.loads(body or b"null"))
             self._mapping(parts[2:], json.loads(body or b"{}"))
@@ -118,6 +123,11 @@ class _Handler(BaseHTTPRequestHandler):
         if parts[0] not in mappings:
             text = "The resource you requested does not exist."
             return self._error(404, "ResourceNotFoundException", text)
+        if self.command == "GET":
+            arrived = {"Enabling": "Enabled", "Disabling": "Disabled"}
+            shown = dict(mappings[parts[0]])
+            mappings[parts[0]]["State"] = arrived.get(shown["State"], shown["State"])
+            return self._json(200, shown)
         mappings[parts[0]]["State"] = "Enabling" if body["Enabled"] else "Disabling"
         return self._json(202, mappings[parts[0]])
 
