@@ -222,11 +222,11 @@ class Platform:
             lambda sha256: read_or_none(code.zip_path(sha256)),
             self.metrics.prometheus,
             control.sources.report,
+            control.sources.replay,
         )
         owners = {"lambda": control.plane, "logs": logs, "sts": StsService()}
         awaited = {
             "application-autoscaling": self.scaling,
-            control.sources.replay,
             "resourcegroupstaggingapi": Tagging(
                 {
                     "lambda": LambdaTags(control.plane, control.thread),
