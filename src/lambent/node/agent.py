@@ -17,6 +17,7 @@ from lambent.node.environment import Environment, Watcher
 from lambent.node.environment_log import EnvironmentLog, LogSink, Phase, open_log
 from lambent.node.extensions_api.launch import find_extensions
 from lambent.node.extensions_api.registry import MAX_EXTENSIONS
+from lambent.node.freezer import Freezer
 from lambent.node.nodejs.runtimes import find_nodes
 from lambent.node.runtimes import RUNTIME_NAMES, Interpreter, choose_interpreter, runtime_label
 from lambent.node.sandbox.contract import Backend, Launch
@@ -53,6 +54,7 @@ class Node:
         self._log = log
         self._credentials = credentials
         self._edge = edge
+        self._freezer = Freezer()
         self._found_extensions: dict[Path, tuple[str, ...]] = {}
 
     async def start(self, spec: EnvironmentSpec, watcher: Watcher) -> Environment:
@@ -91,6 +93,7 @@ class Node:
             phase=phase,
             again=again,
             extensions=extensions,
+            freezer=self._freezer,
         )
         try:
             await environment.open(self._edge)

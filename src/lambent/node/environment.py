@@ -26,6 +26,7 @@ from lambent.node.environment_extensions import EnvironmentExtensions
 from lambent.node.environment_invocations import INIT_DEADLINE_S, EnvironmentInvocations
 from lambent.node.environment_log import EnvironmentLog, Phase, error_only
 from lambent.node.extensions_api.shutdown import Reason
+from lambent.node.freezer import Freezer
 from lambent.node.lifecycle import Event, InvalidStateTransitionError, State, move
 from lambent.node.outcomes import Failure
 from lambent.node.responses import LAST_WORDS_S, error_payload
@@ -58,8 +59,9 @@ class Environment(EnvironmentInvocations):
         phase: Phase = "init",
         again: "Callable[[Watcher], Awaitable[Environment]] | None" = None,
         extensions: tuple[str, ...] = (),
+        freezer: Freezer | None = None,
     ) -> None:
-        super().__init__(spec, sandbox, log, born_s, phase)
+        super().__init__(spec, sandbox, log, born_s, phase, freezer or Freezer())
         self._watcher = watcher
         self._on_close = on_close
         self._again = again
@@ -132,8 +134,7 @@ class Environment(EnvironmentInvocations):
         self.state = move(self.state, Event.INIT_ERROR)
         failure = Failure(error_type, "", body=error_payload(exchange, error_type))
         self._init_failure = lambda _: failure
-        self._deadline.cancel()
-        self._deadline = self._loop.call_later(LAST_WORDS_S, self._on_deadline)
+        self._deadline.set(time.monotonic() + LAST_WORDS_S)
         endpoints.accept(exchange)
 
     def give_up(self, request_id: str, failure: Failure) -> None:
@@ -172,7 +173,7 @@ class Environment(EnvironmentInvocations):
     def _on_exit(self, exited: "asyncio.Future[ExitStatus]") -> None:
         """The sandbox is gone, because the runtime process is or because it was killed."""
         how = exited.result()
-        self._deadline.cancel()
+        self._deadline.close()
         self._capture.finish()
         if self._invocation is not None or self.state not in (State.SHUTDOWN, State.STOPPED):
             self._fail(self._describe_exit(how))
@@ -210,7 +211,7 @@ class Environment(EnvironmentInvocations):
         """Ends it, after the Shutdown phase where there is one; ``on_gone`` follows when all is given back."""
         if self.state in (State.SHUTDOWN, State.STOPPED):
             return
-        self._deadline.cancel()
+        self._deadline.lift()
         extensions, is_alive = self._extensions, not self._runtime_is_gone
         if extensions is None or not extensions.is_any:
             self.kill()

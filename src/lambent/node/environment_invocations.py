@@ -16,8 +16,10 @@ from lambent.model.invocation import (
 )
 from lambent.node import endings
 from lambent.node.capture import Capture
+from lambent.node.deadline import Deadline
 from lambent.node.environment_extensions import EnvironmentExtensions
 from lambent.node.environment_log import Ending, EnvironmentLog, Phase
+from lambent.node.freezer import Freezer
 from lambent.node.lifecycle import Event, State, move
 from lambent.node.outcomes import Failure
 from lambent.node.responses import Responses
@@ -38,8 +40,11 @@ class EnvironmentInvocations(ABC):
         log: EnvironmentLog,
         born_s: float,
         phase: Phase,
+        freezer: Freezer,
     ) -> None:
         self.spec = spec
+        self._freezer = freezer
+        self._is_frozen = False
         self._phase: Phase = phase
         self._is_retry = phase == "invoke"
         self._is_initialised = False
@@ -67,12 +72,13 @@ class EnvironmentInvocations(ABC):
         self._capture = Capture(
             sandbox.stdout_fd, sandbox.telemetry_fd, log.write, log.levels, sandbox.extension_fd
         )
-        limit_s = INIT_DEADLINE_S
+        self._deadline = Deadline(self._on_deadline)
         if self._is_retry:
-            limit_s = spec.timeout_s - (time.monotonic() - born_s)
+            self._deadline.set(born_s + spec.timeout_s)
             # AWS: the burst is the Init phase's; the second time took nine times as long in a recording.
             sandbox.limit_cpu()
-        self._deadline = self._loop.call_later(limit_s, self._on_deadline)
+        else:
+            self._deadline.set(time.monotonic() + INIT_DEADLINE_S)
 
     # The other half
 
@@ -108,6 +114,8 @@ class EnvironmentInvocations(ABC):
         self.request_id = invocation.request_id.encode()
         self._started_s = time.monotonic()
         left_s: float = self.spec.timeout_s
+        if not self._is_frozen:
+            self._capture.drain()  # what it wrote before is no part of this invocation
         if self._is_retry:
             # AWS: what both initialisations wrote is in this invocation's tail, the second one's time in its own.
             self._is_retry = False
@@ -121,13 +129,15 @@ class EnvironmentInvocations(ABC):
         self._log.start(now_ms, invocation.request_id, trace)
         if trace is not None:
             trace.begun(self._init_span())
-        self._deadline = self._loop.call_later(left_s, self._on_deadline)
+        self._deadline.set(self._started_s + self.spec.timeout_s)
         deadline_ms = now_ms + int(left_s * 1000)
         if self._extensions is not None:
             self._extensions.invoke(invocation, deadline_ms)
         head = endpoints.event_head(invocation, deadline_ms)
         waiting.respond_raw(200, head, invocation.payload)
-        self._sandbox.thaw()
+        if self._is_frozen:
+            self._is_frozen = False
+            self._sandbox.thaw()
         return self._answer
 
     def _init_span(self) -> tuple[float, float] | None:
@@ -161,7 +171,7 @@ class EnvironmentInvocations(ABC):
     # The Runtime API, called by lambent.node.runtime_api.endpoints
 
     def on_next(self, exchange: Exchange) -> None:
-        """The runtime wants an event: freeze it until there is one."""
+        """The runtime wants an event: it is frozen until there is one, unless that comes at once."""
         extensions = self._extensions
         if extensions is not None:
             if not self._is_initialised:
@@ -180,7 +190,7 @@ class EnvironmentInvocations(ABC):
 
     def _settle(self) -> None:
         """Everybody waits for the next event."""
-        self._deadline.cancel()
+        self._deadline.lift()
         is_first = not self._is_initialised
         if is_first:
             self._on_initialised()
@@ -191,13 +201,19 @@ class EnvironmentInvocations(ABC):
         self.idle_since_s = time.monotonic()
         self._tell_ready()
         if self.state is State.READY:
-            self._capture.drain()
-            if self._extensions is not None:
-                self._extensions.freeze()
-            self._sandbox.freeze()
+            self._freezer.watch(self)
         if is_first and self._phase == "init":
             # Last: the event is on its way already.
             self._sandbox.limit_cpu()
+
+    def freeze_if_idle(self) -> None:
+        """Called by the freezer: it waits for an event still, or works on one, or is gone."""
+        if self.state is State.READY:
+            self._is_frozen = True
+            if self._extensions is not None:
+                self._extensions.freeze()
+            self._sandbox.freeze()
+            self._capture.drain()
 
     def _on_initialised(self) -> None:
         self._is_initialised = True
@@ -229,7 +245,7 @@ class EnvironmentInvocations(ABC):
         duration_ms = (time.monotonic() - self._started_s) * 1000
         if self.state is not State.RESPONDED:
             # One that answered has its timeout still: else it could run on for ever, never asking again.
-            self._deadline.cancel()
+            self._deadline.lift()
         invocation, answer = self._invocation, self._answer
         streamed_bytes = self._responses.end_stream()
         self._invocation = self._answer = None

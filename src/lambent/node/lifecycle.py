@@ -13,6 +13,9 @@ from enum import Enum, auto
 class State(Enum):
     """Where an environment is."""
 
+    # Looked up with every event of every invocation: Enum's own hash is a Python function.
+    __hash__ = object.__hash__
+
     INIT = auto()
     EXTENSIONS_INIT = auto()
     READY = auto()
@@ -26,6 +29,8 @@ class State(Enum):
 
 class Event(Enum):
     """What happens to it. ``NEXT``: everybody waits for the next event; ``RUNTIME_NEXT``: only the runtime yet."""
+
+    __hash__ = object.__hash__
 
     NEXT = auto()
     RUNTIME_NEXT = auto()

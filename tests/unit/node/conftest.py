@@ -11,6 +11,7 @@ from lambent.http1.server import HttpServer
 from lambent.model.invocation import InvocationResult
 from lambent.node.environment import Environment
 from lambent.node.environment_log import Phase, open_log
+from lambent.node.freezer import Freezer
 from lambent.node.sandbox.contract import Launch
 from lambent.testing.host import open_descriptors
 from lambent.testing.loop import until
@@ -28,6 +29,7 @@ class Life:
         has_endpoint: bool = False,
         phase: Phase = "init",
         extensions: tuple[str, ...] = (),
+        freezer: Freezer | None = None,
         **spec: Any,
     ) -> None:
         self.descriptors = open_descriptors()
@@ -41,7 +43,7 @@ class Life:
         self.closed: list[str] = []
         self.environment = Environment(
             self.spec, self.sandbox, open_log(self.spec, self, "stream"), self, time.monotonic(),
-            lambda: self.closed.append("revoked"), phase=phase, extensions=extensions,
+            lambda: self.closed.append("revoked"), phase=phase, extensions=extensions, freezer=freezer,
         )  # fmt: skip
 
     async def open(self) -> "Life":
@@ -85,6 +87,10 @@ class Life:
     async def ready(self, times: int = 1) -> None:
         """Waits until the runtime has asked for its next event that often."""
         await until(lambda: self.told.count("ready") == times)
+
+    async def frozen(self) -> None:
+        """Waits until the sandbox is."""
+        await until(lambda: self.sandbox.is_frozen)
 
     def invoke(self, payload: bytes = b"{}", **more: Any) -> "asyncio.Future[InvocationResult]":
         """Hands over one event."""

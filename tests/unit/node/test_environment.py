@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from lambent.node.freezer import Freezer
 from lambent.node.lifecycle import InvalidStateTransitionError
 from lambent.node.outcomes import MAX_RESPONSE_BYTES
 from lambent.testing.loop import on_loop, until
@@ -47,12 +48,13 @@ async def test_events_are_served_one_after_the_other(live: Live) -> None:
 
 @on_loop
 async def test_it_is_frozen_whenever_it_waits(live: Live) -> None:
-    """Freeze at each ``/next``, thaw with each event: never an event for a frozen runtime for long."""
+    """Freeze after each ``/next``, thaw with each event: never an event for a frozen runtime for long."""
     life = await live(echo).open()
-    await life.ready()
+    await life.frozen()
     assert life.sandbox.calls == ["freeze"]
     await life.invoke()
-    await life.ready(2)
+    await life.frozen()
+    assert life.told == ["ready", "responded", "ready"]
     assert life.sandbox.calls == ["freeze", "thaw", "freeze"]
     assert life.sandbox.is_frozen
     await life.end()
@@ -72,8 +74,47 @@ async def test_an_event_taken_at_once_is_never_frozen(live: Live) -> None:
     life.on_ready = on_ready
     await life.open()
     await until(lambda: bool(answers) and answers[0].done())
-    await until(lambda: len(life.sandbox.calls) > 1)
-    assert life.sandbox.calls == ["thaw", "freeze"]
+    await life.frozen()
+    assert life.sandbox.calls == ["freeze"]
+    await life.end()
+
+
+@on_loop
+async def test_an_event_that_comes_within_a_moment_finds_it_running(live: Live) -> None:
+    """Between two events without a pause there is neither freezing nor thawing; after the last there is."""
+    life = await live(echo, freezer=Freezer(0.5)).open()
+    for times in range(1, 4):
+        await life.ready(times)
+        await life.invoke()
+    assert life.sandbox.calls == []
+    await life.frozen()
+    assert life.sandbox.calls == ["freeze"]
+    await life.end()
+
+
+@pytest.mark.parametrize("moment_s", [0.001, 10.0])
+@on_loop
+async def test_what_is_written_between_two_events_comes_before_the_second(
+    live: Live, moment_s: float
+) -> None:
+    """Lines written after an answer stand before the next START, frozen meanwhile or not, and not in its tail."""
+
+    async def script(runtime: FakeRuntime) -> None:
+        for _ in range(2):
+            event = await runtime.client.next()
+            await runtime.client.respond(event.request_id, b"1")
+            runtime.print(b"late\n")
+        await runtime.client.next()
+
+    life = await live(script, freezer=Freezer(moment_s)).open()
+    await life.ready()
+    await life.invoke(request_id="a")
+    await life.ready(2)
+    await until(lambda: life.sandbox.is_frozen or moment_s > 1)
+    result = await life.invoke(request_id="b")
+    words = [line.split()[0] for line in life.lines]
+    assert words == [b"START", b"END", b"REPORT", b"late", b"START", b"END", b"REPORT"]
+    assert b"late" not in result.log_tail
     await life.end()
 
 

@@ -47,7 +47,7 @@ async def test_a_timeout_ends_the_environment(live: Live) -> None:
     with pytest.raises(InvalidStateTransitionError):
         life.invoke()
     await life.gone()
-    assert life.sandbox.calls == ["freeze", "thaw", "kill"]
+    assert life.sandbox.calls[-1] == "kill"
     assert "responded" not in life.told
 
 
