@@ -135,7 +135,7 @@ class Directory:
             ephemeral_storage_mib=version.ephemeral_storage_mib,
             environment=version.environment,
             task_dir=self._code.task_dir(version.code.sha256),
-            opt_dir=self._code.opt_dir(tuple(layer.code.sha256 for layer in version.layers)),
+            opt_dir=self._code.opt_dir(version.layer_code),
             log_group=version.log_group,
             log_format=version.log_format,
             application_log_level=version.application_log_level,
@@ -143,5 +143,6 @@ class Directory:
             dead_letter_arn=version.dead_letter_arn,
             file_system=version.file_system,
             tracing_mode=version.tracing_mode,
+            has_insights=any(layer.is_insights for layer in version.layers),
             is_per_tenant=bool(version.tenant_isolation_mode),
         )

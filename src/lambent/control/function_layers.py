@@ -17,6 +17,18 @@ LAYER_VERSION_ARN = re.compile(
     r"layer:(?P<name>[a-zA-Z0-9_-]+):(?P<number>\d+)"
 )
 
+_INSIGHTS = ("LambdaInsightsExtension", "LambdaInsightsExtension-Arm64")
+_INSIGHTS_ACCOUNTS = (
+    "580247275435",
+    "012438385374",
+    "519774774795",
+    "339249233099",
+    "285320876703",
+)
+"""AWS: the second to fifth in af-south-1, ap-east-1, eu-south-1 and me-south-1. Source: "Available versions of
+the Lambda Insights extension" (Amazon CloudWatch user guide). What it does is built in: lambent.node.insights.
+"""
+
 
 def resolve_layers(
     cx: sqlite3.Connection, arns: Sequence[str], account_id: str, region: str
@@ -92,6 +104,9 @@ def _resolve(cx: sqlite3.Connection, arn: str, account_id: str, region: str) -> 
             f"Layers are expected to be in region {region}."
         )
     place = (match["account"], match["region"], match["name"], number_in(match["number"]))
+    if match["name"] in _INSIGHTS and match["account"] in _INSIGHTS_ACCOUNTS:
+        # AWS's extension: any version of it, a layer without code.
+        return LayerVersion(*place, CodeRef("", 0, 0), created_date="", revision_id="")
     version = get_layer_version(cx, *place)
     if match["account"] != account_id and (
         version is None or not may_use(list_statements(cx, arn), account_id)

@@ -58,7 +58,7 @@ def activate(plane: ControlPlane, function_arn: str, version: str) -> None:
         return
     try:
         plane.code.task_dir(found.code.sha256)
-        plane.code.opt_dir(tuple(layer.code.sha256 for layer in found.layers))
+        plane.code.opt_dir(found.layer_code)
     except (PlatformFault, OSError) as error:
         settled = _failed(found, str(error))
     else:

@@ -92,7 +92,7 @@ class ControlPlane:
         """Removes what versions that changed or went used, and ``code`` (SHA-256), once nothing does."""
         released: set[CodeKey] = set(code)
         for version in versions:
-            layers = tuple(layer.code.sha256 for layer in version.layers)
+            layers = version.layer_code
             released |= {version.code.sha256, *layers}
             if len(layers) > 1:
                 released.add(layers)

@@ -22,6 +22,11 @@ class LayerRef:
     arn: str
     code: CodeRef
 
+    @property
+    def is_insights(self) -> bool:
+        """Whether it stands for AWS's Lambda Insights extension, which is built in here: there is no code."""
+        return not self.code.sha256
+
 
 @dataclass(frozen=True, slots=True)
 class FileSystemConfig:
@@ -97,6 +102,11 @@ class FunctionVersion:
     def function_arn(self) -> str:
         """``arn:aws:lambda:REGION:ACCOUNT:function:NAME``, unqualified."""
         return f"arn:aws:lambda:{self.region}:{self.account_id}:function:{self.name}"
+
+    @property
+    def layer_code(self) -> tuple[str, ...]:
+        """SHA-256 of the layers' zips, in their order."""
+        return tuple(layer.code.sha256 for layer in self.layers if not layer.is_insights)
 
     @property
     def qualified_arn(self) -> str:

@@ -43,6 +43,8 @@ class EnvironmentSpec:
     file_system: FileSystemConfig | None = None
     tracing_mode: str = "PassThrough"
     """``PassThrough`` or ``Active``."""
+    has_insights: bool = False
+    """Whether Lambda Insights is told what each invocation used."""
     is_per_tenant: bool = False
     tenant_id: str | None = None
     """Whose environments these are, of a function that is ``is_per_tenant``."""

@@ -18,6 +18,7 @@ from lambent.node.environment_log import EnvironmentLog, LogSink, Phase, open_lo
 from lambent.node.extensions_api.launch import find_extensions
 from lambent.node.extensions_api.registry import MAX_EXTENSIONS
 from lambent.node.freezer import Freezer
+from lambent.node.insights import Insights
 from lambent.node.nodejs.runtimes import find_nodes
 from lambent.node.runtimes import RUNTIME_NAMES, Interpreter, choose_interpreter, runtime_label
 from lambent.node.sandbox.contract import Backend, Launch
@@ -95,6 +96,8 @@ class Node:
             extensions=extensions,
             freezer=self._freezer,
         )
+        if spec.has_insights:
+            environment.insights = Insights(spec, log.stream, self._log, sandbox.usage)
         try:
             await environment.open(self._edge)
         except (OSError, ValueError):

@@ -20,6 +20,7 @@ from lambent.node.deadline import Deadline
 from lambent.node.environment_extensions import EnvironmentExtensions
 from lambent.node.environment_log import Ending, EnvironmentLog, Phase
 from lambent.node.freezer import Freezer
+from lambent.node.insights import Insights
 from lambent.node.lifecycle import Event, State, move
 from lambent.node.outcomes import Failure
 from lambent.node.responses import Responses
@@ -68,6 +69,7 @@ class EnvironmentInvocations(ABC):
         self._failure: Failure | None = None
         self._unreported: Ending | None = None
         self._extensions: EnvironmentExtensions | None = None
+        self.insights: Insights | None = None
         self._loop = asyncio.get_running_loop()
         self._capture = Capture(
             sandbox.stdout_fd, sandbox.telemetry_fd, log.write, log.levels, sandbox.extension_fd
@@ -127,6 +129,8 @@ class EnvironmentInvocations(ABC):
         now_ms = time.time_ns() // 1_000_000
         trace = self._trace = invocation.trace
         self._log.start(now_ms, invocation.request_id, trace)
+        if self.insights is not None:
+            self.insights.begin(invocation.trace_id)
         if trace is not None:
             trace.begun(self._init_span())
         self._deadline.set(self._started_s + self.spec.timeout_s)
@@ -160,6 +164,8 @@ class EnvironmentInvocations(ABC):
         else:
             self._log.runtime_done(now_ms, ending)
             self._unreported = ending
+        if self.insights is not None:
+            self.insights.end(now_ms, ending)
 
     def _report(self, failure: Failure | None = None) -> None:
         """The extensions are done with an invocation too, or never will be."""

@@ -153,7 +153,7 @@ def is_code_used(cx: sqlite3.Connection, key: str | tuple[str, ...]) -> bool:
 def layer_sets_in_use(cx: sqlite3.Connection) -> set[tuple[str, ...]]:
     """Each ordered set of layers, by the SHA-256 of their zips, that some version mounts."""
     return {
-        tuple(layer["code"]["sha256"] for layer in json.loads(row[0]))
+        tuple(sha256 for layer in json.loads(row[0]) if (sha256 := layer["code"]["sha256"]))
         for row in cx.execute(_LAYER_SETS_IN_USE)
     }
 

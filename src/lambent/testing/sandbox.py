@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from lambent.node.linux.usage import Usage
 from lambent.node.sandbox.contract import ExitStatus, Launch, OnProcessExit, SandboxError
 from lambent.testing.runtime import RuntimeClient
 
@@ -151,6 +152,9 @@ class FakeSandbox:
 
     def memory_peak_bytes(self) -> int:
         return self.peak_bytes
+
+    def usage(self) -> Usage | None:
+        return Usage()
 
     def oom_killed(self) -> bool:
         return self.is_oom

@@ -271,6 +271,22 @@ class Cgroup:
             return 0
         return int(os.pread(self._peak_fd, 32, 0))
 
+    def cpu_ms(self) -> tuple[float, float] | None:
+        """User and system time of all it ever had; None where no hierarchy of its own tells."""
+        if self._v2:  # Linux 4.15: also without the cpu controller
+            found = dict(
+                line.partition(" ")[::2] for line in _read(f"{self._v2}/cpu.stat").splitlines()
+            )
+            names, unit_ms = ("user_usec", "system_usec"), 0.001
+        else:
+            directory = self._directories.get("cpu", "")  # beside it on nearly every host
+            text = _read(f"{directory}/cpuacct.stat")
+            found = dict(line.partition(" ")[::2] for line in text.splitlines())
+            names, unit_ms = ("user", "system"), 1000 / os.sysconf("SC_CLK_TCK")
+        if not found.keys() >= set(names):
+            return None
+        return int(found[names[0]]) * unit_ms, int(found[names[1]]) * unit_ms
+
     def oom_kills(self) -> int:
         """How often the kernel killed in this group for want of memory."""
         if "memory" in self._on_v2:

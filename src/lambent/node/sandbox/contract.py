@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lambent.model.invocation import EnvironmentSpec
+from lambent.node.linux.usage import Usage
 
 
 class SandboxError(Exception):
@@ -102,6 +103,10 @@ class Sandbox(Protocol):
     def limit_cpu(self) -> None: ...
     def kill(self) -> None: ...
     def memory_peak_bytes(self) -> int: ...
+    def usage(self) -> Usage | None:
+        """What it has used of the machine besides; None when it is gone."""
+        ...
+
     def oom_killed(self) -> bool: ...
 
 

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from lambent.node.linux.cgroups import Cgroup
 from lambent.node.linux.network_namespace import socket_in
 from lambent.node.linux.procfs import first_child, peak_resident_bytes
+from lambent.node.linux.usage import Usage, read_usage
 from lambent.node.sandbox.assignment import Assignment
 from lambent.node.sandbox.contract import ExitStatus, OnProcessExit
 
@@ -197,6 +198,14 @@ class NamespaceSandbox:
             peak_bytes = self._cgroup.memory_peak_bytes()
             self._peak_bytes = peak_bytes or peak_resident_bytes(self._runtime_pid())
         return self._peak_bytes
+
+    def usage(self) -> Usage | None:
+        """Of all its processes."""
+        if self._pidfd < 0:
+            return None
+        return read_usage(
+            self._runtime_pid() or self.pid, self._cgroup.pids(), self._cgroup.cpu_ms()
+        )
 
     def oom_killed(self) -> bool:
         """Whether the kernel killed in it for want of memory."""

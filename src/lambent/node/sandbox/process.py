@@ -19,6 +19,7 @@ from lambent.node.extensions_api.launch import extension_environ
 from lambent.node.linux.procfs import peak_resident_bytes
 from lambent.node.nodejs.runtimes import is_node, node_command, node_path
 from lambent.node.runtimes import Interpreter, choose_interpreter, python_command
+from lambent.node.linux.usage import Usage, read_usage
 from lambent.node.sandbox.contract import ExitStatus, Launch, OnProcessExit, SandboxError
 from lambent.node.zygote import bootstrap
 
@@ -178,6 +179,13 @@ class ProcessSandbox:
         """The runtime process's high-water mark; 0 where the host does not tell."""
         self._peak_bytes = peak_resident_bytes(self.pid) or self._peak_bytes
         return self._peak_bytes
+
+    def usage(self) -> Usage | None:
+        """Of the runtime process alone. The network and /tmp are the host's, and not told."""
+        if self.exited.done():
+            return None
+        nobody = {"rx_bytes": None, "tx_bytes": None, "tmp_free_bytes": None, "tmp_bytes": None}
+        return read_usage(self.pid, (), None)._replace(**nobody)
 
     def oom_killed(self) -> bool:
         """Never: there is no limit of its own to run into."""
