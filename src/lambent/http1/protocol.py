@@ -25,7 +25,8 @@ from typing import cast
 
 from lambent.http1.bounds import REQUEST_DEADLINE_S, Bounds
 from lambent.http1.exchange import STATUS_LINES, Exchange, status_line
-from lambent.http1.reader import RequestReader, Streams
+from lambent.http1.reader import RequestReader
+from lambent.http1.remembered import Streams
 
 IDLE_DEADLINE_S = 600.0
 """POLICY: a kept-alive connection without a request."""
@@ -61,6 +62,7 @@ class HttpProtocol(asyncio.Protocol):
             discard_oversize=discard_oversize,
             streams=streams,
         )
+        self._recall = self._reader.heads.recall
         self._transport: asyncio.Transport | None = None
         self._waiting: deque[Exchange] = deque()
         self._current: Exchange | None = None
@@ -111,9 +113,15 @@ class HttpProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of requests."""
-        exchange = self._reader.recall(data)
+        exchange = self._recall(data)
         if exchange is None:
             self._reader.feed(data)
+        elif self._current is None and self._writable:
+            self._current = exchange
+            try:
+                self._handler(exchange)
+            except Exception as error:
+                self._answer_for(exchange, error)
         else:
             self.take(exchange)
 
@@ -186,9 +194,12 @@ class HttpProtocol(asyncio.Protocol):
         try:
             self._handler(exchange)
         except Exception as error:
-            context = {"message": "a request's handler failed", "exception": error}
-            asyncio.get_running_loop().call_exception_handler(context)
-            exchange.respond(500)
+            self._answer_for(exchange, error)
+
+    def _answer_for(self, exchange: Exchange, error: Exception) -> None:
+        context = {"message": "a request's handler failed", "exception": error}
+        asyncio.get_running_loop().call_exception_handler(context)
+        exchange.respond(500)
 
     def finish(self, exchange: Exchange, status: int, head: bytes, body: bytes) -> None:
         """Writes the answer and goes on with the next request, if one is waiting."""

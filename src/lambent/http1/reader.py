@@ -1,21 +1,17 @@
 """Reads the requests of one connection: bytes in, exchanges out, bounds kept while they come."""
 
 import time
-from collections.abc import Callable
 from typing import Protocol
 
 import httptools
 
 from lambent.http1.bounds import Bounds
 from lambent.http1.exchange import Answering, Exchange
-from lambent.http1.remembered import RememberedHeads
+from lambent.http1.remembered import RememberedHeads, Streams
 
 _MAX_DISCARDED_BYTES = 1 << 30
 """POLICY: nobody sends more by mistake; such a body is refused before it comes."""
 _OFFER = (b"connection", b"expect", b"http2-settings", b"upgrade")
-
-Streams = Callable[[dict[bytes, bytes]], bool]
-"""Whether a request with these headers is to be handed over before its body is there."""
 
 
 class Receiver(Answering, Protocol):
@@ -52,7 +48,7 @@ class RequestReader:
         self._discard_oversize = discard_oversize
         self._streams = streams
         self._parser = httptools.HttpRequestParser(self)
-        self._heads = RememberedHeads()
+        self.heads = RememberedHeads(receiver, bounds, streams)
         self._piece = b""
         self._streamed: Exchange | None = None
         self.held_bytes = 0
@@ -76,29 +72,6 @@ class RequestReader:
     def is_overdue(self, now_s: float) -> bool:
         """Whether half a request has been there for too long."""
         return self.reading and now_s - self._started_s > self._bounds.request_deadline_s
-
-    def recall(self, data: bytes) -> Exchange | None:
-        """The request, where ``data`` is one whole with a head that this connection sent before.
-
-        None where it is to be fed.
-        """
-        if self._started_s:
-            return None
-        head = self._heads.recall(data)
-        bounds, held_bytes = self._bounds, len(data)
-        if head is None or held_bytes > bounds.max_head_bytes:
-            return None
-        method, target, headers, body_at = head
-        if self._streams is not None and self._streams(headers):
-            return None
-        bounds.held_bytes += held_bytes
-        if bounds.max_held_bytes is not None and bounds.held_bytes > bounds.max_held_bytes:
-            bounds.held_bytes -= held_bytes
-            return None
-        exchange = Exchange(self._receiver, method, target, headers)
-        exchange.body = data[body_at:]
-        exchange.held_bytes = held_bytes
-        return exchange
 
     def feed(self, data: bytes) -> None:
         """Feeds the parser; anything it cannot take ends the connection with 400."""
@@ -151,6 +124,7 @@ class RequestReader:
         """A request's first byte."""
         self._reset_request()
         self._started_s = time.monotonic()
+        self.heads.is_between = False
 
     def on_url(self, url: bytes) -> None:
         """A piece of the request target."""
@@ -220,6 +194,7 @@ class RequestReader:
         if parser.should_upgrade():
             return  # feed goes on with it
         self._started_s = 0.0
+        self.heads.is_between = True
         streamed, self._streamed = self._streamed, None
         if streamed is not None:
             if streamed.on_body_end is not None:
@@ -235,9 +210,9 @@ class RequestReader:
         exchange = self._make_exchange()
         piece, self._piece = self._piece, b""
         if not exchange.keep_alive:
-            self._heads.forget()
+            self.heads.forget()
         elif len(piece) <= self._bounds.max_head_bytes and not exchange.http_10:
-            self._heads.remember(piece, self._headers, len(whole))
+            self.heads.remember(piece, self._headers, len(whole))
         exchange.body = whole
         exchange.too_large = self._body_bytes > self._max_body_bytes
         self._body = []
@@ -257,7 +232,7 @@ class RequestReader:
         if self.broken:
             return
         self.broken = True
-        self._heads.forget()
+        self.heads.forget()
         self._started_s = 0.0
         self._body.clear()
         self.give_back()

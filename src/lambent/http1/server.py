@@ -6,7 +6,7 @@ from functools import partial
 
 from lambent.http1.bounds import Bounds
 from lambent.http1.protocol import Handler, HttpProtocol
-from lambent.http1.reader import Streams
+from lambent.http1.remembered import Streams
 
 
 class HttpServer:

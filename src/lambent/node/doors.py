@@ -4,7 +4,7 @@ import asyncio
 
 from lambent.http1.bounds import MAX_HEAD_BYTES, Bounds
 from lambent.http1.protocol import Handler
-from lambent.http1.reader import Streams
+from lambent.http1.remembered import Streams
 from lambent.http1.server import HttpServer
 from lambent.node.outcomes import MAX_RESPONSE_BYTES
 from lambent.node.sandbox.contract import Sandbox

@@ -2,13 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.unit.http1.test_http_fuzz import receive, requests
 
+from lambent.http1.bounds import Bounds
+from lambent.http1.exchange import Answering, Exchange
+from lambent.http1.protocol import HttpProtocol
 from lambent.http1.remembered import RememberedHeads
+from lambent.testing.transport import FakeTransport
 
 Connect = Callable[..., Any]
 POST = b"POST /a HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi"
@@ -25,6 +29,11 @@ SHAPES = [
     b"\r\nGET /g HTTP/1.1\r\nHost: x\r\n\r\n",
     b"GET /last HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
 ]
+
+
+def remembering(bounds: Bounds | None = None) -> RememberedHeads:
+    """A memory of its own; nobody answers what it recalls."""
+    return RememberedHeads(cast("Answering", None), bounds or Bounds())
 
 
 @st.composite
@@ -69,15 +78,18 @@ def test_a_head_met_before_means_what_the_parser_says(pieces: list[bytes], disca
 
 def test_the_same_lines_are_recalled_for_another_target() -> None:
     """Lines that were remembered serve any plain request line."""
-    heads = RememberedHeads()
+    heads = remembering()
     heads.remember(POST, LINES[1], 2)
-    assert heads.recall(POST) == (b"POST", b"/a", LINES[1], len(POST) - 2)
-    assert heads.recall(b"POST /other HTTP/1.1\r\n" + LINES[0] + b"hi") is not None
+    for target in (b"/a", b"/other"):
+        exchange = heads.recall(b"POST %b HTTP/1.1\r\n%bhi" % (target, LINES[0]))
+        assert exchange is not None
+        assert (exchange.method, exchange.target, exchange.body) == (b"POST", target, b"hi")
+        assert exchange.headers == LINES[1]
 
 
 def test_what_is_not_certain_is_left_to_the_parser() -> None:
     """A body of another length, another version, a stranger's line: none is recalled."""
-    heads = RememberedHeads()
+    heads = remembering()
     heads.remember(POST, LINES[1], 2)
     for line, body in [
         (b"POST /a HTTP/1.1\r\n", b"h"),
@@ -93,7 +105,7 @@ def test_what_is_not_certain_is_left_to_the_parser() -> None:
 
 def test_a_connection_whose_lines_are_always_new_is_left_alone() -> None:
     """After sixteen heads in vain nothing is remembered any more; one met again starts the count anew."""
-    heads = RememberedHeads()
+    heads = remembering()
 
     def send(number: int) -> bytes:
         data = b"GET /a HTTP/1.1\r\nx-id: %d\r\n\r\n" % number
@@ -121,3 +133,39 @@ def test_what_a_listener_holds_counts_remembered_requests_too(connect: Connect) 
         assert connection.statuses() == [200, 200, 200]
 
     asyncio.run(run())
+
+
+def test_a_body_in_pieces_that_looks_like_a_request_is_a_body() -> None:
+    """While a body is coming, however it comes, nothing in it is recalled."""
+    start = b"POST /long HTTP/1.1\r\nhost: x\r\nx-stream: 1\r\ncontent-length: %d\r\n\r\n" % len(
+        POST
+    )
+
+    async def run(**options: Any) -> list[bytes]:
+        seen: list[bytes] = []
+
+        def handle(exchange: Exchange) -> None:
+            seen.append(exchange.target)
+            exchange.on_body = seen.append
+            if not exchange.streamed:
+                seen.append(exchange.body)
+                exchange.respond(200)
+
+        protocol = HttpProtocol(handle, 1000, set(), False, **options)
+        FakeTransport(protocol)
+        for piece in (POST, POST, start, POST):
+            protocol.data_received(piece)
+        return seen
+
+    expected = [b"/a", b"hi"] * 2 + [b"/long", POST]
+    assert asyncio.run(run()) == expected
+    assert asyncio.run(run(streams=lambda headers: b"x-stream" in headers)) == expected
+
+
+def test_more_than_a_listener_may_hold_is_not_recalled() -> None:
+    """The parser refuses it in its own words; nothing is counted twice."""
+    bounds = Bounds(max_held_bytes=len(POST) * 2)
+    heads = remembering(bounds)
+    heads.remember(POST, LINES[1], 2)
+    assert [heads.recall(POST) is not None for _ in range(3)] == [True, True, False]
+    assert bounds.held_bytes == len(POST) * 2
