@@ -1,28 +1,16 @@
 """Invoke: what AWS answers, over the platform's own edge, directory and invocation path, and a fake node."""
 
-import asyncio
 import base64
-from collections.abc import AsyncIterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+import json
 from typing import Any
 
 import pytest
 
-from lambent.control.directory import Directory
-from lambent.invoke.counting import Counting
-from lambent.invoke.frontend import Frontend
-from lambent.invoke.placement import Placement
-from lambent.model.http import HttpResponse
-from lambent.server.edge import Edge
-from lambent.server.internal import Internal
-from lambent.server.invoke_route import InvokeRoute
-from lambent.server.operations import Operations
-from lambent.testing.ask import ask
+from lambent.testing.invocation_api import invocations
+from lambent.testing.lambda_account import BARE as NEW
 from lambent.testing.lambda_account import FUNCTION
-from lambent.testing.lambda_api import LambdaApi, Reply, filled, parsed, serialized
-from lambent.testing.loop import on_loop, until
-from lambent.testing.node import FakeNode
+from lambent.testing.lambda_api import LambdaApi, serialized
+from lambent.testing.loop import on_loop
 from lambent.testing.parity import (
     API,
     CONFLICT,
@@ -32,7 +20,9 @@ from lambent.testing.parity import (
     MODEL,
     NOWHERE,
     RECORDED,
+    UUID,
     Case,
+    Like,
     recorded,
     refused,
     seen,
@@ -45,6 +35,11 @@ PENDING = (
 F = {"FunctionName": "f"}
 BARE = {"FunctionName": "bare"}
 CONTEXT = base64.b64encode(b'{"custom": {}}').decode()
+TENANTS = (
+    "CreateFunction",
+    {**NEW, "FunctionName": "tenants", "TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}},
+)
+STOPPED = ("PutFunctionConcurrency", {**BARE, "ReservedConcurrentExecutions": 0})
 CASES = [
     Case(
         "Invoke",
@@ -143,6 +138,128 @@ CASES = [
         "Request must be smaller than 6291456 bytes for the InvokeFunction operation",
     ),
     refused(
+        "Invoke",
+        "without its tenant",
+        {"FunctionName": "tenants"},
+        seen("AWS's own announcement of tenant isolation shows the text"),
+        INVALID,
+        "The invoked function is enabled with tenancy configuration. "
+        "Add a valid tenant ID in your request and try again.",
+    ).after(TENANTS),
+    Case(
+        "Invoke",
+        "of a tenant",
+        {"FunctionName": "tenants", "TenantId": "blue", "Payload": b"1"},
+        API,
+        {"StatusCode": 200, "ExecutedVersion": "$LATEST", "Payload": b"1"},
+    ).after(TENANTS),
+    refused(
+        "Invoke",
+        "what is not JSON",
+        {**BARE, "Payload": b"{"},
+        "best known: AWS's first words; what its parser says next differs",
+        "InvalidRequestContentException",
+        Like(r"Could not parse request body into json: Could not parse payload into json: .+"),
+    ),
+    refused(
+        "Invoke",
+        "when it may not run",
+        {**BARE, "Payload": b"1"},
+        API,
+        "TooManyRequestsException",
+        "Rate Exceeded.",
+    ).after(STOPPED),
+    Case(
+        "InvokeWithResponseStream",
+        "and wait",
+        {
+            **F,
+            "Payload": b"[1]",
+            "Qualifier": "live",
+            "LogType": "None",
+            "ClientContext": CONTEXT,
+            "InvocationType": "RequestResponse",
+        },
+        API,
+        {
+            "StatusCode": 200,
+            "ExecutedVersion": "1",
+            "ResponseStreamContentType": "application/vnd.amazon.eventstream",
+            "EventStream": [("PayloadChunk", b"[1]"), ("InvokeComplete", b"{}")],
+        },
+    ),
+    Case(
+        "InvokeWithResponseStream",
+        "of a tenant",
+        {"FunctionName": "tenants", "TenantId": "blue", "Payload": b"1"},
+        API,
+        {
+            "StatusCode": 200,
+            "ExecutedVersion": "$LATEST",
+            "ResponseStreamContentType": "application/vnd.amazon.eventstream",
+            "EventStream": [("PayloadChunk", b"1"), ("InvokeComplete", b"{}")],
+        },
+    ).after(TENANTS),
+    Case(
+        "InvokeWithResponseStream",
+        "as a dry run",
+        {**F, "InvocationType": "DryRun"},
+        API,
+        {"StatusCode": 204, "ExecutedVersion": "$LATEST"},
+        status=204,
+    ),
+    *(
+        refused("InvokeWithResponseStream", shows, parameters, source, code, text)
+        for shows, parameters, source, code, text in (
+            (
+                "no such function",
+                {"FunctionName": "nothing"},
+                recorded("TestLambdaFunction::test_ops_on_nonexisting_fn"),
+                MISSING,
+                NOWHERE,
+            ),
+            (
+                "two qualifiers",
+                {"FunctionName": "f:1", "Qualifier": "2"},
+                RECORDED,
+                INVALID,
+                MISMATCH,
+            ),
+            (
+                "while it is created",
+                {"FunctionName": "pending"},
+                seen("laravel/vapor-cli waits on this text"),
+                CONFLICT,
+                PENDING,
+            ),
+            (
+                "what is not JSON",
+                {**BARE, "Payload": b"{"},
+                "best known: AWS's first words; what its parser says next differs",
+                "InvalidRequestContentException",
+                Like(
+                    r"Could not parse request body into json: Could not parse payload into json: .+"
+                ),
+            ),
+        )
+    ),
+    refused(
+        "InvokeWithResponseStream",
+        "when it may not run",
+        {**BARE, "Payload": b"1"},
+        API,
+        "TooManyRequestsException",
+        "Rate Exceeded.",
+    ).after(STOPPED),
+    refused(
+        "InvokeAsync",
+        "what is not JSON",
+        {**F, "InvokeArgs": b"{"},
+        "best known: AWS's first words; what its parser says next differs",
+        "InvalidRequestContentException",
+        Like(r"Could not parse request body into json: Could not parse payload into json: .+"),
+    ),
+    refused(
         "InvokeAsync",
         "while it is created",
         {"FunctionName": "pending", "InvokeArgs": b"{}"},
@@ -169,87 +286,97 @@ CASES = [
 ]
 
 
-class Events:
-    """An event queue that takes what is for a function that is there."""
-
-    def __init__(self, directory: Directory) -> None:
-        self._directory = directory
-
-    async def accept(
-        self,
-        account_id: str,
-        region: str,
-        function_name: str,
-        qualifier: str | None,
-        payload: bytes,
-        **more: Any,
-    ) -> str:
-        """Takes an event."""
-        self._directory.resolve(account_id, region, function_name, qualifier)
-        return str(more["trace"])
-
-
-class Place:
-    """The edge over an account; every environment answers with its event."""
-
-    def __init__(self, api: LambdaApi, threads: ThreadPoolExecutor) -> None:
-        directory = Directory(api.plane.database, api.plane.code)
-        self._node = FakeNode()
-        frontend = Frontend(directory, Counting(10), Placement(self._node, 10, 300))
-        self._route = InvokeRoute(frontend, lambda _: None, Events(directory))
-        self._ids = api.ids
-        self._frontend = frontend
-        self.edge = Edge(
-            self._route,
-            Operations({}),
-            Internal(dict, self._reset, lambda _: None),
-            lambda _: None,
-            threads,
-            lambda: None,
-        )
-
-    async def _reset(self) -> None:
-        """Nothing is reset."""
-
-    async def serve(self, operation: str, parameters: Mapping[str, Any]) -> Reply:
-        """A client's call, answered by whoever is started for it."""
-        request = serialized(operation, filled(parameters, self._ids))
-        target = f"{request.path}?{request.query}" if request.query else request.path
-        headers = {
-            name: value for name, value in request.headers.items() if name != "content-length"
-        }
-        asking = asyncio.ensure_future(
-            ask(self.edge.handle, request.method, target, request.body, headers)
-        )
-        await until(lambda: asking.done() or bool(self._node.starts))
-        if not asking.done():
-            environment = self._node.starts[-1].make()
-            await until(lambda: environment in self._frontend._placement._alive)
-            environment.become_ready()
-            environment.respond()
-        answer = await asking
-        pairs = list(answer.headers.items())
-        return parsed(operation, HttpResponse(answer.status, pairs, answer.body))
-
-
-@asynccontextmanager
-async def place_on(api: LambdaApi) -> AsyncIterator[Place]:
-    """The edge; its threads end with the test."""
-    with ThreadPoolExecutor(1) as threads:
-        place = Place(api, threads)
-        try:
-            yield place
-        finally:
-            place.edge.close()
-
-
 @pytest.mark.parametrize("case", CASES, ids=str)
 @on_loop
 async def test_aws_answers_so(case: Case, api: LambdaApi) -> None:
     """Status, headers and payload, or code and message are AWS's."""
-    async with place_on(api) as place:
+    for operation, parameters in case.before:
+        api.must(operation, parameters)
+    async with invocations(api) as place:
         reply = await place.serve(case.operation, case.parameters)
-    found = dict(reply.parsed)
-    if "Payload" in found:
-        found["Payload"] = found["Payload"].read() if case.error is None else found["Payload"]
-    case.check_reply(Reply(reply.status, found, reply.body), api.ids)
+    case.check_reply(reply, api.ids)
+
+
+HEADERS = {
+    "content-length",
+    "content-type",
+    "x-amz-executed-version",
+    "x-amzn-remapped-content-length",
+    "x-amzn-requestid",
+    "x-amzn-trace-id",
+}
+"""Source: the answers of AWS that boto3's users print (``HTTPHeaders``), beside ``date`` and ``connection``."""
+ACCEPTED = {
+    "content-length",
+    "x-amzn-remapped-content-length",
+    "x-amzn-requestid",
+    "x-amzn-trace-id",
+}
+
+
+@pytest.mark.parametrize(
+    ("operation", "more", "error", "expected"),
+    [
+        ("Invoke", {}, None, HEADERS),
+        ("Invoke", {"LogType": "Tail"}, None, HEADERS | {"x-amz-log-result"}),
+        ("Invoke", {}, "Unhandled", HEADERS | {"x-amz-function-error"}),
+        ("Invoke", {"InvocationType": "Event"}, None, ACCEPTED),
+        ("InvokeAsync", {"InvokeArgs": b"{}"}, None, ACCEPTED),
+        (
+            "Invoke",
+            {"InvocationType": "DryRun"},
+            None,
+            {"x-amz-executed-version", "x-amzn-requestid"},
+        ),
+        (
+            "InvokeWithResponseStream",
+            {},
+            None,
+            {
+                "content-type",
+                "transfer-encoding",
+                "x-amz-executed-version",
+                "x-amzn-requestid",
+                "x-amzn-trace-id",
+            },
+        ),
+        (
+            "InvokeWithResponseStream",
+            {"InvocationType": "DryRun"},
+            None,
+            {"x-amz-executed-version", "x-amzn-requestid"},
+        ),
+    ],
+)
+@on_loop
+async def test_the_headers_are_those_of_aws(
+    operation: str, more: dict[str, Any], error: str | None, expected: set[str], api: LambdaApi
+) -> None:
+    """All of AWS's headers and no other; the request id is a UUID, the trace whole, a body's type JSON."""
+    async with invocations(api, error=error) as place:
+        answer = await place.answer(serialized(operation, {**BARE, **more}))
+    found = dict(answer.headers)
+    assert set(found) - {"date", "connection"} == expected
+    assert found["x-amzn-requestid"] == UUID
+    assert found.get("x-amz-executed-version", "$LATEST") == "$LATEST"
+    assert Like(r"Root=1-[0-9a-f]{8}-[0-9a-f]{24}(;Parent=[0-9a-f]{16};Sampled=0)?") == found.get(
+        "x-amzn-trace-id", "Root=1-00000000-000000000000000000000000"
+    )
+    assert found.get("x-amz-function-error") == error
+    if operation == "Invoke" and answer.body:
+        assert found["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize("operation", ["Invoke", "InvokeAsync", "InvokeWithResponseStream"])
+@on_loop
+async def test_a_refusal_has_the_headers_of_an_error(operation: str, api: LambdaApi) -> None:
+    """The code in X-Amzn-ErrorType, JSON, and a request id."""
+    async with invocations(api) as place:
+        event = {"InvokeArgs": b"{}"} if operation == "InvokeAsync" else {"Payload": b"{}"}
+        request = serialized(operation, {"FunctionName": "nothing", **event})
+        answer = await place.answer(request)
+    found = dict(answer.headers)
+    assert (answer.status, found["x-amzn-errortype"]) == (404, MISSING)
+    assert found["content-type"] == "application/json"
+    assert found["x-amzn-requestid"] == UUID
+    assert json.loads(answer.body)["Type"] == "User"

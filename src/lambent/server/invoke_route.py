@@ -131,7 +131,7 @@ class InvokeRoute:
             account_id = self._cross_account.owner_of(exchange, *place, name, qualifier)
         kind = headers.get(b"x-amz-invocation-type", b"RequestResponse")
         log_type = headers.get(b"x-amz-log-type", b"None")
-        if log_type not in LOG_TYPES:
+        if log_type not in LOG_TYPES or qualifier == "":
             codec.decode(to_request(exchange), request_id)  # raises AWS's validation error
         tenant_id = None
         if not headers.keys().isdisjoint(RARE_HEADERS):
@@ -251,6 +251,7 @@ def _refusal(exchange: Exchange, error: AwsError, request_id: str) -> HttpRespon
 def _head(result: InvocationResult, request_id: str, trace_id: str, wants_tail: bool) -> bytes:
     head = (
         f"content-type: application/json\r\nx-amzn-requestid: {request_id}\r\n"
+        "x-amzn-remapped-content-length: 0\r\n"
         f"X-Amz-Executed-Version: {result.executed_version}\r\nX-Amzn-Trace-Id: {trace_id}\r\n"
     )
     if result.function_error:

@@ -78,7 +78,7 @@ class StreamRoute:
             account_id = self._cross_account.owner_of(exchange, *place, name, qualifier)
         kind = headers.get(b"x-amz-invocation-type", b"RequestResponse")
         log_type = headers.get(b"x-amz-log-type", b"None")
-        if log_type not in LOG_TYPES or kind not in _KINDS:
+        if log_type not in LOG_TYPES or kind not in _KINDS or qualifier == "":
             codec.decode(to_request(exchange), request_id)  # raises AWS's validation error
         tenant_id = None
         if not headers.keys().isdisjoint(RARE_HEADERS):

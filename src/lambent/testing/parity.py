@@ -125,5 +125,6 @@ def refused(
         "PreconditionFailedException": 412,
         "AccessDeniedException": 403,
         "RequestEntityTooLargeException": 413,
+        "TooManyRequestsException": 429,
     }.get(code, 400)
     return Case(operation, shows, parameters, source, error=(code, text), status=status)
