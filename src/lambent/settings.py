@@ -32,6 +32,10 @@ class Settings:
     """Service → the endpoint that serves it, ``https://host:port``, with ``,unsigned`` where none is signed."""
     file_systems: Mapping[str, Path] = field(default_factory=dict)
     """ARN of an EFS access point → the host's directory that functions share under it; namespaces only."""
+    images: Path | None = None
+    """Where container images are looked for: ``repository/`` an OCI layout, ``repository.tar`` an archive."""
+    registry: str = ""
+    """``https://host/prefix``: the registry that is asked for images that are not there."""
     stem_cells: int = 2
     """POLICY: environments of each interpreter in use made ahead; each holds about 3 MB."""
     loaded_stem_cells: int = 1

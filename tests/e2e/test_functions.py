@@ -251,7 +251,7 @@ def test_the_resource_policy(client: Any, deploy: Callable[..., Any]) -> None:
         ({"DeadLetterConfig": {"TargetArn": "arn:aws:sqs:us-east-1:000000000000:q.fifo"}},
          "InvalidParameterValueException"),
         ({"SnapStart": {"ApplyOn": "PublishedVersions"}}, "NotImplementedException"),
-        ({"PackageType": "Image"}, "NotImplementedException"),
+        ({"PackageType": "Image"}, "InvalidParameterValueException"),
         ({"Architectures": ["mips"]}, "ValidationException"),
     ],
 )  # fmt: skip

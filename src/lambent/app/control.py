@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from lambent.app.changes import Changes
+from lambent.app.images import on_thread, open_images
 from lambent.control import lifecycle
 from lambent.control.directory import Directory
 from lambent.control.file_systems import missing_file_system
@@ -15,6 +16,7 @@ from lambent.control.plane import ControlPlane
 from lambent.invoke.counting import Counting
 from lambent.invoke.outlets import Outlets
 from lambent.neighbours.trace_export import tracing_missing
+from lambent.node.images.service import ContainerImages
 from lambent.node.runtimes import Interpreter, choose_interpreter, missing_runtime
 from lambent.observe.metrics import Metrics
 from lambent.settings import Settings
@@ -38,6 +40,7 @@ class Control:
     changes: "Changes"
     thread: ThreadPoolExecutor
     sources: HostedSources
+    images: ContainerImages
 
     @classmethod
     async def open(
@@ -58,12 +61,14 @@ class Control:
         code = CodeStore(data_dir / "code")
         database = await loop.run_in_executor(thread, Database, data_dir)
         stack.callback(database.close)
+        images = await loop.run_in_executor(None, open_images, settings, data_dir)
+        stack.push_async_callback(loop.run_in_executor, None, images.close)
 
         def runtime_build(runtime: str) -> str | None:
             return choose_interpreter(runtime, interpreters).interpreter.build or None
 
         file_system_missing = missing_file_system(settings.file_systems)
-        directory = Directory(database, code, runtime_build, file_system_missing)
+        directory = Directory(database, code, runtime_build, file_system_missing, images)
         changes = Changes(directory, Counting(settings.max_concurrency), database, loop)
 
         def role_of(function_arn: str) -> str:
@@ -87,11 +92,13 @@ class Control:
             runtime_missing=missing_runtime,
             provisioned_status=changes.provisioned_status,
             sources=sources,
+            images=images,
+            later=on_thread(thread),
         )
         await loop.run_in_executor(thread, lifecycle.recover, plane)
         changes.reserve_all()
         await preloading
-        return cls(plane, directory, changes, thread, sources)
+        return cls(plane, directory, changes, thread, sources, images)
 
     async def sweep_checkpoints(self, queues: QueueStore) -> None:
         """Before sources are started: what is left of mappings that are gone."""

@@ -11,6 +11,7 @@ from lambent import __version__
 from lambent.app.control import Control
 from lambent.app.credentials import Credentials
 from lambent.app.host import access_keys, listen, open_data_dir, read_or_none, room_of
+from lambent.app.images import NOT_ISOLATED, images_dir
 from lambent.app.tagged import LambdaTags, LogsTags, SnsTags, SqsTags
 from lambent.control import lifecycle
 from lambent.control.locate import version_of
@@ -43,6 +44,7 @@ from lambent.node.sandbox.namespaces import NamespaceBackend
 from lambent.node.sandbox.process import ProcessBackend
 from lambent.observe.metrics import Metrics
 from lambent.server.certificates import CertificateFile
+from lambent.server.code_sources import CodeSources
 from lambent.server.cross_account import CrossAccount
 from lambent.server.edge import MAX_REQUEST_BYTES, Edge
 from lambent.server.fidelity import AWAITED, REGISTRIES
@@ -124,6 +126,8 @@ class Platform:
             discard_oversize=True,
         )
         backend = await platform._open_backend(interpreters, port, data_dir)
+        if not isinstance(backend, NamespaceBackend):
+            control.images.not_isolated = NOT_ISOLATED
         stack.push_async_callback(backend.close)
         platform.node = Node(backend, interpreters, logs.writer, Credentials(mint), inside)
         platform._open_pools(control, stack)
@@ -268,7 +272,12 @@ class Platform:
             CertificateFile(self.sns.certificate),
             StreamRoute(frontend, mint.lookup, cross_account),
             self.neighbours,
-            CodeObjects(NeighbourApi(self.neighbours), embedded=self.neighbours.is_embedded("s3")),
+            CodeSources(
+                CodeObjects(
+                    NeighbourApi(self.neighbours), embedded=self.neighbours.is_embedded("s3")
+                ),
+                control.images,
+            ),
             mint.lookup if self.settings.access_keys else None,
         )
 
@@ -334,6 +343,7 @@ class Platform:
                     stem_cells=settings.stem_cells,
                     loaded_stem_cells=settings.loaded_stem_cells,
                     file_systems=settings.file_systems,
+                    images=images_dir(data_dir) / "trees",
                 ),
                 lambda: ProcessBackend(interpreters, self.endpoint),
                 settings.network,

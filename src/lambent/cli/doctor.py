@@ -16,6 +16,7 @@ from lambent.cli import console
 from lambent.cli import doctor_checks as checks
 from lambent.cli.client import checked_endpoint
 from lambent.cli.doctor_checks import Finding
+from lambent.cli.doctor_images import check_images
 from lambent.cli.failures import EXIT_FAILED
 from lambent.cli.health import fetch_health
 from lambent.cli.options import DEFAULT_ENDPOINT, EndpointOption
@@ -89,6 +90,7 @@ def examine(host: checks.Host, data_dir: Path, url: str) -> Iterator[Finding]:
     usable = {interpreter.version for interpreter in find_interpreters()}
     yield from checks.check_interpreters(find_executables(), usable)
     yield from checks.check_nodes({node.name: node.version for node in find_nodes()})
+    yield check_images(host.which)
     place = existing_parent(data_dir)
     writable = os.access(place, os.W_OK)
     yield checks.check_disk(str(data_dir), shutil.disk_usage(place).free, writable=writable)

@@ -71,6 +71,7 @@ def add(
 
 def prepare(runtime: str, run: Runner) -> bool:
     """Makes ``runtime`` usable; False when it was. Raises CliError when this machine lacks it."""
+    from lambent.cli import images  # noqa: PLC0415
     from lambent.cli.node_runtimes import PINNED, prepare_node  # noqa: PLC0415
     from lambent.node.runtimes import (  # noqa: PLC0415
         find_executables,
@@ -80,6 +81,8 @@ def prepare(runtime: str, run: Runner) -> bool:
 
     if runtime in PINNED:
         return prepare_node(runtime, run)
+    if runtime == images.NAME:
+        return images.prepare_images(run)
     version = runtime.removeprefix("python")
     executable = find_executables().get(version)
     if executable is None:

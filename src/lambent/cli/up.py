@@ -14,6 +14,7 @@ from lambent.cli import console
 from lambent.cli.failures import EXIT_USAGE, CliError
 from lambent.cli.file_systems import known_file_systems
 from lambent.cli.health import fetch_health
+from lambent.cli.images import known_images, known_registry
 from lambent.model.errors import PlatformFault
 from lambent.settings import NetworkChoice, SandboxChoice, Settings
 
@@ -137,6 +138,22 @@ def up(
             show_default=False,
         ),
     ] = None,
+    images: Annotated[
+        Path | None,
+        typer.Option(
+            help="Where container images lie: DIR/NAME, an OCI layout, or the archive DIR/NAME.tar, stands "
+            "for the repository NAME in Amazon ECR.",
+            show_default=False,
+        ),
+    ] = None,
+    registry: Annotated[
+        str | None,
+        typer.Option(
+            help="The registry that stands for Amazon ECR: https://registry.example/prefix. Its "
+            "credentials are skopeo's.",
+            show_default=False,
+        ),
+    ] = None,
     allow_reset: Annotated[
         bool, typer.Option("--allow-reset", help="Let clients wipe everything; for test suites.")
     ] = False,
@@ -161,6 +178,8 @@ def up(
         neighbours=neighbours,
         neighbour_endpoints=known_neighbours(neighbour or []),
         file_systems=known_file_systems(file_system or []),
+        images=known_images(images),
+        registry=known_registry(registry),
     )
     try:
         serve(settings, announce)

@@ -7,6 +7,7 @@ import base64
 from typing import Any
 
 from lambent.control.file_systems import shown_file_systems
+from lambent.control.images import shown_image_config
 from lambent.control.logging_config import shown_logging
 from lambent.model.call import Caller
 from lambent.model.function import Alias, CodeRef, FunctionVersion
@@ -28,16 +29,21 @@ def function_configuration(
         "Timeout": version.timeout_s,
         "MemorySize": version.memory_mib,
         "LastModified": version.last_modified,
-        "CodeSha256": code_sha256(version.code),
+        "CodeSha256": shown_sha256(version),
         "Version": version.version,
         "TracingConfig": {"Mode": version.tracing_mode},
         "RevisionId": version.revision_id,
-        "PackageType": "Zip",
+        "PackageType": version.package_type,
         "Architectures": [version.architecture],
         "EphemeralStorage": {"Size": version.ephemeral_storage_mib},
         "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
         "LoggingConfig": shown_logging(version),
     }
+    if version.image is not None:
+        # AWS: an image says itself what is run; what is changed of that is told.
+        del output["Runtime"], output["Handler"]
+        if changed := shown_image_config(version.image.config):
+            output["ImageConfigResponse"] = changed
     if version.environment_given:
         output["Environment"] = {"Variables": dict(version.environment)}
     if version.dead_letter_arn:
@@ -81,6 +87,22 @@ def alias_configuration(function_arn: str, alias: Alias) -> dict[str, Any]:
 def code_sha256(code: CodeRef) -> str:
     """``CodeSha256``: the digest of the zip in base64."""
     return base64.b64encode(bytes.fromhex(code.sha256)).decode()
+
+
+def shown_sha256(version: FunctionVersion) -> str:
+    """``CodeSha256``: of an image it is the digest of the manifest, in hex."""
+    return code_sha256(version.code) if version.image is None else version.code.sha256
+
+
+def function_code(caller: Caller, version: FunctionVersion) -> dict[str, str]:
+    """The shape ``FunctionCodeLocation``."""
+    if version.image is None:
+        return {"RepositoryType": "S3", "Location": code_location(caller, version.code)}
+    return {
+        "RepositoryType": "ECR",
+        "ImageUri": version.image.uri,
+        "ResolvedImageUri": version.image.resolved_uri,
+    }
 
 
 def code_location(caller: Caller, code: CodeRef) -> str:

@@ -15,6 +15,7 @@ from lambent.control.environment_variables import check_variables
 from lambent.control.event_targets import dead_letter_arn
 from lambent.control.file_systems import MissingFileSystem, file_system_config
 from lambent.control.function_layers import check_total_size, resolve_layers
+from lambent.control.images import image_config
 from lambent.control.logging_config import logging_changes
 from lambent.control.plane import ControlPlane, new_revision_id
 from lambent.control.tenancy import tenancy_changes
@@ -108,6 +109,12 @@ def configure(
     if parameters.get("FileSystemConfigs") is not None:
         wanted = parameters["FileSystemConfigs"]
         changes["file_system"] = file_system_config(wanted, file_system_missing)
+    config = image_config(parameters)
+    if config is not None and base.image is not None:
+        changes["image"] = replace(base.image, config=config)
+        if base.serving is not None:
+            running = replace(base.serving.image, config=config)
+            changes["serving"] = replace(base.serving, image=running)
     configured = replace(base, **changes)
     _check_values(configured)
     check_total_size(configured.code, configured.layers)
@@ -154,6 +161,8 @@ def revised(plane: ControlPlane, version: FunctionVersion) -> FunctionVersion:
         content["tracing_mode"] = version.tracing_mode
     if version.file_system:
         content["file_system"] = asdict(version.file_system)
+    if version.image:
+        content["image"] = asdict(version.image)
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return replace(
         version,
@@ -165,7 +174,7 @@ def revised(plane: ControlPlane, version: FunctionVersion) -> FunctionVersion:
 
 
 def _check_values(version: FunctionVersion) -> None:
-    if version.runtime not in RUNTIMES:
+    if version.image is None and version.runtime not in RUNTIMES:
         raise not_yet(f"the runtime {version.runtime}")
     if version.memory_mib > limits.MEMORY_MAX.value:
         # AWS: its model allows 32,768 for capacity providers; a function has this quota.

@@ -16,12 +16,15 @@ from lambent.control.file_systems import (
     MissingFileSystem,
     check_file_system,
 )
+from lambent.control.image_ports import Images, NoImages
+from lambent.control.images import started_image
 from lambent.control.locate import version_of
 from lambent.control.recursion import recursive_loop_mode
 from lambent.control.runtime_management import runtime_gone
 from lambent.model.errors import conflict
 from lambent.model.function import FunctionVersion
 from lambent.model.function_name import FunctionName, parse_function_name
+from lambent.model.image import ContainerImage
 from lambent.model.invocation import EnvironmentSpec, Target
 from lambent.model.runtime_version import runtime_version_arn
 from lambent.store import functions
@@ -40,12 +43,14 @@ class Directory:
         code: CodeStore,
         runtime_build: Callable[[str], str | None] = lambda _: None,
         file_system_missing: MissingFileSystem = NO_FILE_SYSTEMS,
+        images: Images | None = None,
     ) -> None:
-        """Both callables as :class:`lambent.control.plane.ControlPlane` has them."""
+        """The callables and ``images`` as :class:`lambent.control.plane.ControlPlane` has them."""
         self._cx: sqlite3.Connection = database.reader()
         self._code = code
         self._runtime_build = runtime_build
         self._file_system_missing = file_system_missing
+        self._images = images or NoImages()
         self._targets: dict[_CacheKey, Target] = {}
         self._keys_of: dict[str, set[_CacheKey]] = {}
         self._lock = Lock()
@@ -110,6 +115,16 @@ class Directory:
         weight = alias.additional_weight
         return replace(target, secondary=self._spec(other), secondary_weight=weight)
 
+    def _image(self, version: FunctionVersion) -> tuple[str, ContainerImage | None]:
+        """The revision that environments belong to, and the image they start from, where it is one."""
+        if version.image is None:
+            return version.config_revision, None
+        sha256, code, revision = version.code.sha256, version.image, version.config_revision
+        if version.serving is not None:
+            serving = version.serving
+            sha256, code, revision = serving.sha256, serving.image, serving.config_revision
+        return f"{revision}/{sha256}", started_image(self._images.image(sha256), code.config)
+
     def _spec(self, version: FunctionVersion) -> EnvironmentSpec:
         if version.state != "Active":
             raise conflict(
@@ -121,8 +136,9 @@ class Directory:
         if pinned and (not build or pinned != runtime_version_arn(version.region, build)):
             raise runtime_gone(version)
         check_file_system(version, self._file_system_missing)
+        revision, image = self._image(version)
         return EnvironmentSpec(
-            key=f"{version.qualified_arn}@{version.config_revision}",
+            key=f"{version.qualified_arn}@{revision}",
             account_id=version.account_id,
             region=version.region,
             function_name=version.name,
@@ -134,7 +150,7 @@ class Directory:
             timeout_s=version.timeout_s,
             ephemeral_storage_mib=version.ephemeral_storage_mib,
             environment=version.environment,
-            task_dir=self._code.task_dir(version.code.sha256),
+            task_dir=image.root if image else self._code.task_dir(version.code.sha256),
             opt_dir=self._code.opt_dir(version.layer_code),
             log_group=version.log_group,
             log_format=version.log_format,
@@ -142,6 +158,7 @@ class Directory:
             system_log_level=version.system_log_level,
             dead_letter_arn=version.dead_letter_arn,
             file_system=version.file_system,
+            image=image,
             tracing_mode=version.tracing_mode,
             has_insights=any(layer.is_insights for layer in version.layers),
             is_per_tenant=bool(version.tenant_isolation_mode),

@@ -10,6 +10,7 @@ import logging
 import sqlite3
 
 from lambent.control.code_signing import find_config
+from lambent.control.images import not_signed
 from lambent.control.locate import latest_of, whole_function_of
 from lambent.control.plane import ControlPlane
 from lambent.model.call import Call, Result
@@ -26,7 +27,9 @@ def put_function_code_signing_config(plane: ControlPlane, call: Call) -> Result:
     function = whole_function_of(call)
     with plane.database.transaction() as cx:
         config = required_config(cx, call.parameters["CodeSigningConfigArn"], function)
-        latest_of(cx, function)
+        refused = not_signed(latest_of(cx, function))
+        if refused is not None:
+            raise refused
         code_signing.assign_config(cx, function, config.id)
     return Result({"CodeSigningConfigArn": config.arn, "FunctionName": function.name})
 

@@ -20,6 +20,7 @@ from lambent.control.configuration import (
 from lambent.control.function_code_signing import check_signature
 from lambent.control.function_layers import check_total_size
 from lambent.control.functions import uploaded_code
+from lambent.control.images import check_settings, check_update, image_code, still_serving
 from lambent.control.lifecycle import updating
 from lambent.control.locate import (
     check_revision,
@@ -27,7 +28,7 @@ from lambent.control.locate import (
     latest_of,
     unqualified_function_of,
 )
-from lambent.control.plane import ControlPlane
+from lambent.control.plane import ControlPlane, new_revision_id
 from lambent.control.refusals import refuse_unsupported
 from lambent.control.runtime_management import check_pinned
 from lambent.control.versions import publish
@@ -45,9 +46,23 @@ def update_function_code(plane: ControlPlane, call: Call) -> Result:
     refuse_unsupported(parameters)
     cx = plane.database.connection
     latest = _changeable(cx, call)  # before a large zip is looked at
+    check_update(latest, parameters)
+    architecture = choose_architecture(plane, parameters.get("Architectures"), latest.architecture)
+    if latest.image is not None:
+        code, image = image_code(call, parameters, latest.image.config)
+        return _update(
+            plane,
+            call,
+            lambda _, version: replace(
+                version,
+                code=code,
+                image=image,
+                serving=still_serving(version),
+                architecture=architecture,
+            ),
+        )
     check_signature(cx, unqualified_function_of(call))
     content, operation = uploaded_code(call, parameters)
-    architecture = choose_architecture(plane, parameters.get("Architectures"), latest.architecture)
     keep = plane.code.check if parameters.get("DryRun") else plane.code.put
     code = keep(content, operation)
 
@@ -68,10 +83,14 @@ def update_function_configuration(plane: ControlPlane, call: Call) -> Result:
         configured = configure(
             cx, call.parameters, version, plane.destination_services, plane.file_system_missing
         )
+        check_settings(call.parameters, of_image=version.image is not None)
         if configured.layers and configured.layers != version.layers:
             check_signature(cx, unqualified_function_of(call))
         if configured.runtime != version.runtime:
             check_pinned(plane, configured)
+        if configured.serving is not None:
+            serving = replace(configured.serving, config_revision=new_revision_id())
+            configured = replace(configured, serving=serving)
         return configured
 
     return _update(plane, call, change)

@@ -2,11 +2,12 @@
 
 import sqlite3
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from lambent.control import paging
 from lambent.control.account import check_code_storage
-from lambent.control.answers import code_location, function_configuration, listed_configuration
+from lambent.control.answers import function_code, function_configuration, listed_configuration
 from lambent.control.configuration import (
     choose_architecture,
     configure,
@@ -15,6 +16,7 @@ from lambent.control.configuration import (
     revised,
 )
 from lambent.control.function_code_signing import check_signature_for, required_config
+from lambent.control.images import check_settings, image_code, is_image
 from lambent.control.lifecycle import pending
 from lambent.control.locate import function_of, latest_of, version_of
 from lambent.control.plane import ControlPlane
@@ -27,6 +29,7 @@ from lambent.model.code_signing import CodeSigningConfig
 from lambent.model.errors import AwsError, ClientFault, conflict, invalid_parameter
 from lambent.model.function import LATEST, CodeRef, FunctionVersion
 from lambent.model.function_name import UNQUALIFIED_PATTERN, FunctionName, is_version
+from lambent.model.image import ImageCode
 from lambent.store import (
     aliases,
     code_signing,
@@ -54,9 +57,9 @@ def create_function(plane: ControlPlane, call: Call) -> Result:
         raise conflict(f"Function already exist: {function.name}")  # best known
     _require_handler(parameters)
     signing = _signing_config(cx, parameters, function)
-    code = plane.code.put(*uploaded_code(call, parameters["Code"]))
+    code, image = _code(plane, call)
     architecture = choose_architecture(plane, parameters.get("Architectures"), plane.architecture)
-    base = _blank(function, code, architecture)
+    base = replace(_blank(function, code, architecture), image=image)
     with plane.database.transaction() as cx:
         created = pending(
             revised(
@@ -88,7 +91,7 @@ def get_function(plane: ControlPlane, call: Call) -> Result:
     version, _ = version_of(cx, function)
     output: dict[str, Any] = {
         "Configuration": function_configuration(plane.shown(version), qualifier=function.qualifier),
-        "Code": {"RepositoryType": "S3", "Location": code_location(call.caller, version.code)},
+        "Code": function_code(call.caller, version),
     }
     tagged = tags.list_tags(cx, function.function_arn)
     if tagged:
@@ -170,7 +173,7 @@ def uploaded_code(
         return zip_file, call.operation
     if isinstance(call.fetched_code, AwsError):
         raise call.fetched_code
-    if call.fetched_code is None or not source.get("S3Bucket"):
+    if not isinstance(call.fetched_code, bytes) or not source.get("S3Bucket"):
         raise invalid_parameter(f"Please provide a source for {kind}.")  # best known
     return call.fetched_code, None
 
@@ -228,7 +231,17 @@ def _new_name(call: Call) -> FunctionName:
     return function
 
 
+def _code(plane: ControlPlane, call: Call) -> tuple[CodeRef, ImageCode | None]:
+    source = call.parameters["Code"]
+    if is_image(call.parameters):
+        return image_code(call, source)
+    return plane.code.put(*uploaded_code(call, source)), None
+
+
 def _require_handler(parameters: Mapping[str, Any]) -> None:
+    check_settings(parameters, of_image=is_image(parameters))
+    if is_image(parameters):
+        return
     if not parameters.get("Runtime") or not parameters.get("Handler"):
         raise invalid_parameter(
             "Runtime and Handler are mandatory parameters for functions created with deployment "

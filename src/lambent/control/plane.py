@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from lambent.control.event_source_ports import EventSources, NoEventSources
 from lambent.control.file_systems import NO_FILE_SYSTEMS, MissingFileSystem
+from lambent.control.image_ports import Images, NoImages
 from lambent.model import limits
 from lambent.model.function import FunctionVersion
 from lambent.model.provisioned import ProvisionedStatus
@@ -63,6 +64,10 @@ class ControlPlane:
     """How far the provisioned concurrency of a qualified ARN is, asked of the invocation path."""
     sources: EventSources = field(default_factory=NoEventSources)
     """Those who poll event sources."""
+    images: Images = field(default_factory=NoImages)
+    """Where container images are unpacked."""
+    later: Callable[[Callable[[], None]], None] = lambda work: work()
+    """Has work done on the control plane's thread, from any thread."""
 
     def timestamp(self) -> str:
         """Now, as Lambda writes it: ``2026-01-31T12:00:00.000+0000``."""
@@ -71,13 +76,15 @@ class ControlPlane:
 
     def runtime_version_arn(self, version: FunctionVersion) -> str | None:
         """The runtime version that this host has for a version."""
+        if version.image is not None:
+            return None
         build = self.runtime_build(version.runtime)
         return runtime_version_arn(version.region, build) if build else None
 
     def shown(self, version: FunctionVersion) -> FunctionVersion:
         """The version as answers show it: what it runs under; an Active one says if not as asked."""
         version = replace(version, runtime_version_arn=self.runtime_version_arn(version) or "")
-        if version.state != "Active" or version.state_reason is not None:
+        if version.state != "Active" or version.state_reason is not None or version.image:
             return version
         return replace(version, state_reason=self.runtime_notice(version.runtime))
 
@@ -91,22 +98,32 @@ class ControlPlane:
     ) -> None:
         """Removes what versions that changed or went used, and ``code`` (SHA-256), once nothing does."""
         released: set[CodeKey] = set(code)
+        images = set[str]()
         for version in versions:
+            if version.image is not None:
+                images |= {version.code.sha256, *_serving(version)}
+                continue
             layers = version.layer_code
             released |= {version.code.sha256, *layers}
             if len(layers) > 1:
                 released.add(layers)
-        self.code.release(
-            released,
-            lambda key: is_code_used(self.database.connection, key),
-            now_s=self.clock().timestamp(),
-            grace_s=_CODE_GRACE.total_seconds(),
-        )
+        now_s, grace_s = self.clock().timestamp(), _CODE_GRACE.total_seconds()
+        self.code.release(released, self._is_used, now_s=now_s, grace_s=grace_s)
+        self.images.release(images, self._is_used, now_s=now_s, grace_s=grace_s)
+
+    def _is_used(self, key: CodeKey) -> bool:
+        return is_code_used(self.database.connection, key)
 
     def collect_code(self) -> None:
         """At start, when there are no environments: removes all code nothing refers to."""
         cx = self.database.connection
-        self.code.collect(code_in_use(cx), layer_sets_in_use(cx))
+        used = code_in_use(cx)
+        self.code.collect(used, layer_sets_in_use(cx))
+        self.images.collect(used)
+
+
+def _serving(version: FunctionVersion) -> tuple[str, ...]:
+    return () if version.serving is None else (version.serving.sha256,)
 
 
 def new_revision_id() -> str:

@@ -47,6 +47,7 @@ OBEYED = frozenset(
         *("FunctionName", "Runtime", "Role", "Handler", "Description", "Timeout", "MemorySize"),
         *("Architectures", "Environment.Variables", "EphemeralStorage.Size", "Layers", "Tags"),
         *("S3Bucket", "S3Key", "S3ObjectVersion"),
+        *("PackageType", "ImageUri", "ImageConfig"),
         *("LoggingConfig.LogGroup", "LoggingConfig.LogFormat", "ZipFile"),
         *("LoggingConfig.ApplicationLogLevel", "LoggingConfig.SystemLogLevel"),
         "DeadLetterConfig.TargetArn",
@@ -76,7 +77,6 @@ OPENED: Mapping[str, str] = {
 REFUSED: Mapping[str, Refusal] = {
     "VpcConfig": _UNLESS_EMPTY,
     "KMSKeyArn": _UNLESS_EMPTY,
-    "ImageConfig": _UNLESS_EMPTY,
     "SnapStart": _is("ApplyOn", "None"),
     "DurableConfig": _ALWAYS,
     "CapacityProviderConfig": _ALWAYS,
@@ -84,9 +84,7 @@ REFUSED: Mapping[str, Refusal] = {
     "AcceleratorConfig": _ALWAYS,
     "PublishTo": _ALWAYS,
     "S3ObjectStorageMode": _only("COPY"),
-    "ImageUri": _UNLESS_EMPTY,
     "SourceKMSKeyArn": _UNLESS_EMPTY,
-    "PackageType": _only("Zip"),
 }
 
 

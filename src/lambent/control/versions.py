@@ -73,8 +73,8 @@ def publish(
     if last is not None and last.content_sha256 == latest.content_sha256:
         return last, False
     number = functions.take_number(cx, *place, "function", latest.name)
-    version = touched(replace(latest, version=str(number)))
-    if not is_settled(latest):
+    version = touched(replace(latest, version=str(number), serving=None))
+    if not is_settled(latest) or latest.serving is not None:
         version = pending(version)  # AWS: only what is published while it is made is Pending
     if description is not None:
         version = replace(version, description=description)

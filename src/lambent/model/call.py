@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from lambent.model.errors import AwsError
+from lambent.model.image import FoundImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +39,8 @@ class Call:
     operation: str
     parameters: Mapping[str, Any]
     caller: Caller
-    fetched_code: bytes | AwsError | None = None
-    """What ``S3Bucket`` and ``S3Key`` name, fetched before the operation runs; or why it could not be."""
+    fetched_code: bytes | FoundImage | AwsError | None = None
+    """What ``S3Bucket`` and ``S3Key`` name, or ``ImageUri``, got before the operation runs; or why it was not."""
 
 
 @dataclass(frozen=True, slots=True)

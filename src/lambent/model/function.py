@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from lambent.model.image import ImageCode, ServingImage
+
 LATEST = "$LATEST"
 
 
@@ -93,6 +95,10 @@ class FunctionVersion:
     """``DeadLetterConfig.TargetArn``."""
     file_system: FileSystemConfig | None = None
     """What ``FileSystemConfigs`` holds, which has room for one."""
+    image: ImageCode | None = None
+    """For ``PackageType`` Image: ``code.sha256`` is its manifest's then, and there is no runtime."""
+    serving: ServingImage | None = None
+    """The image it runs while another one is being unpacked, or after that failed."""
     tracing_mode: str = "PassThrough"
     """``TracingConfig.Mode``: ``PassThrough`` or ``Active``."""
     tenant_isolation_mode: str = ""
@@ -107,6 +113,11 @@ class FunctionVersion:
     def layer_code(self) -> tuple[str, ...]:
         """SHA-256 of the layers' zips, in their order."""
         return tuple(layer.code.sha256 for layer in self.layers if not layer.is_insights)
+
+    @property
+    def package_type(self) -> str:
+        """``Zip`` or ``Image``."""
+        return "Zip" if self.image is None else "Image"
 
     @property
     def qualified_arn(self) -> str:

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from lambent.model.event_invoke import DEFAULT_EVENT_INVOKE_CONFIG, EventInvokeConfig
 from lambent.model.function import FileSystemConfig
+from lambent.model.image import ContainerImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,8 @@ class EnvironmentSpec:
     initialization_type: str = "on-demand"
     """``on-demand`` or ``provisioned-concurrency``."""
     file_system: FileSystemConfig | None = None
+    image: ContainerImage | None = None
+    """For ``PackageType`` Image, where everything is in it: ``task_dir`` is its root."""
     tracing_mode: str = "PassThrough"
     """``PassThrough`` or ``Active``."""
     has_insights: bool = False

@@ -107,6 +107,8 @@ class Node:
 
     async def _extensions(self, spec: EnvironmentSpec) -> tuple[str, ...]:
         """The names of its external extensions. Layers never change, so it is looked once."""
+        if spec.image is not None:
+            return spec.image.extensions[: MAX_EXTENSIONS + 1]
         if spec.opt_dir is None:
             return ()
         found = self._found_extensions.get(spec.opt_dir)

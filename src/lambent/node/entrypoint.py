@@ -25,6 +25,12 @@ def choose_entry(
     ``runtime_command`` is what starts the managed runtime from nothing. AWS: wrapper scripts are not
     supported on OS-only runtimes; the variable is one like any other there.
     """
+    if spec.image is not None:
+        return {
+            "entry_point": spec.image.entry_point,
+            "arguments": spec.image.command,
+            "directory": spec.image.working_directory,
+        }
     if is_provided(spec.runtime):
         roots = [root for root in (task_root, opt_root) if root]
         return {"bootstraps": [f"{root}/bootstrap" for root in roots]}

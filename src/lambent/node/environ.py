@@ -16,6 +16,10 @@ _STATIC = {
 }
 
 
+_DEFAULT_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+"""What builders and engines of containers take where an image has none."""
+
+
 def runtime_environ(runtime: str) -> dict[str, str]:
     """Those that are the same for every function of a runtime."""
     managed = {}
@@ -25,6 +29,16 @@ def runtime_environ(runtime: str) -> dict[str, str]:
         if not is_node(runtime):
             managed["PYTHONPATH"] = "/var/runtime"
     return {**_STATIC, **managed}
+
+
+def _own(spec: EnvironmentSpec) -> dict[str, str]:
+    """The function's, and the runtime's, which come first.
+
+    An image brings those of its runtime along, its handler is in its command, and the function's own come first.
+    """
+    if spec.image is not None:
+        return {"PATH": _DEFAULT_PATH, **spec.image.environment, **spec.environment}
+    return {**spec.environment, **runtime_environ(spec.runtime), "_HANDLER": spec.handler}
 
 
 def build_environ(
@@ -40,11 +54,9 @@ def build_environ(
         logging["AWS_LAMBDA_LOG_FORMAT"] = spec.log_format
         logging["AWS_LAMBDA_LOG_LEVEL"] = spec.application_log_level or "INFO"
     return {
-        **spec.environment,
-        **runtime_environ(spec.runtime),
+        **_own(spec),
         **credentials,
         **logging,
-        "_HANDLER": spec.handler,
         "AWS_LAMBDA_INITIALIZATION_TYPE": spec.initialization_type,
         "AWS_DEFAULT_REGION": spec.region,
         "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(spec.memory_mib),

@@ -93,7 +93,7 @@ class EnvironmentLog:
 
         AWS: text does not say so a second time.
         """
-        if phase == "init":
+        if phase == "init" and runtime_version:  # AWS: an image has no runtime version
             self.write(now_ms, report.init_start(runtime_version, arn))
 
     def init_done(self, now_ms: int, init_ms: float, phase: Phase) -> None:

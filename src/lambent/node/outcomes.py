@@ -50,7 +50,8 @@ def not_started(request_id: str, reason: str) -> Failure:
     Source: recordings ("Error: Couldn't find valid bootstrap(s): [/var/task/bootstrap /opt/bootstrap]").
     """
     message = f"RequestId: {request_id} Error: {reason}"
-    error_type = "Runtime.InvalidEntrypoint"
+    is_place = reason.startswith("the working directory")
+    error_type = "Runtime.InvalidWorkingDir" if is_place else "Runtime.InvalidEntrypoint"
     return Failure(error_type, message, log_line=f"{message}\n{error_type}\n")
 
 

@@ -108,8 +108,8 @@ def find_interpreters() -> list[Interpreter]:
 
 
 def is_provided(runtime: str) -> bool:
-    """Whether the function brings its runtime along: AWS's OS-only runtimes."""
-    return runtime.startswith(_PROVIDED)
+    """Whether the function brings its runtime along: AWS's OS-only runtimes, and images, which name none."""
+    return runtime.startswith(_PROVIDED) or not runtime
 
 
 def python_command(interpreter: Interpreter) -> list[str]:

@@ -47,7 +47,7 @@ def init_start(
     arn = {} if runtime_version_arn is None else {"runtimeVersionArn": runtime_version_arn}
     record = {
         **_init(phase, initialization_type),
-        "runtimeVersion": runtime_version,
+        **({"runtimeVersion": runtime_version} if runtime_version else {}),
         **arn,
         "functionName": function_name,
         "functionVersion": function_version,

@@ -19,13 +19,14 @@ from lambent.gateway.function_url import FunctionUrls
 from lambent.http1.exchange import Exchange
 from lambent.model.errors import AwsError, ClientFault, PlatformFault
 from lambent.model.http import HttpRequest, HttpResponse
+from lambent.model.image import FoundImage
 from lambent.neighbours import routing
-from lambent.neighbours.code_objects import CodeObjects, names_object
 from lambent.neighbours.forwarding import Neighbours
 from lambent.server.authentication import Authentication, Key
 from lambent.server.callers import LookUp, refine, to_request
 from lambent.server.certificates import PATH as CERTIFICATE
 from lambent.server.certificates import CertificateFile
+from lambent.server.code_sources import CodeSources, may_name_code
 from lambent.server.internal import Internal
 from lambent.server.invoke_route import InvokeRoute, is_invocation
 from lambent.server.operations import Operations
@@ -40,7 +41,6 @@ MAX_WAITING = 1_000
 """POLICY: control requests waiting for their thread; more are answered 503 at once."""
 MAX_FETCHING = 2
 """POLICY: code fetched from S3 at once; each may take 250 MB of memory."""
-_MAX_NAMING_BYTES = 256 * 1024
 _INTERNAL = b"/_lambent/"
 _log = logging.getLogger("lambent.server")
 
@@ -60,7 +60,7 @@ class Edge:
         certificates: CertificateFile | None = None,
         stream_route: StreamRoute | None = None,
         neighbours: Neighbours | None = None,
-        code_objects: CodeObjects | None = None,
+        code_sources: CodeSources | None = None,
         authenticate: Callable[[str], Key | None] | None = None,
     ) -> None:
         self._invoke_route = invoke_route
@@ -68,7 +68,7 @@ class Edge:
         self._certificates = certificates
         self._stream_route = stream_route
         self._neighbours = neighbours
-        self._code_objects = code_objects
+        self._code_sources = code_sources
         self._operations = operations
         self._internal = internal
         self._look_up = look_up
@@ -159,7 +159,7 @@ class Edge:
         self._waiting += 1
         # Lambda is the one REST service with dated paths; its operations share the control thread.
         is_control = exchange.target.startswith(b"/20")
-        if is_control and self._code_objects is not None and _may_name_object(request):
+        if is_control and self._code_sources is not None and may_name_code(request):
             self._spawn(exchange, self._with_object(exchange, request, request_id))
             return
         threads = self._control_thread if is_control else self._service_threads
@@ -184,20 +184,17 @@ class Edge:
 
     async def _with_object(self, exchange: Exchange, request: HttpRequest, request_id: str) -> None:
         """Fetches the code that a control operation names, before it takes its turn on the thread."""
-        fetched: bytes | AwsError | None = None
+        fetched: bytes | FoundImage | AwsError | None = None
         try:
             try:
                 call = codec.decode(request, request_id, router.identify(request))
             except AwsError:
                 pass  # the operation's to answer
             else:
-                caller = refine(call.caller, self._look_up)
-                objects = self._code_objects
-                if objects is not None and names_object(call.operation, call.parameters):
+                call = replace(call, caller=refine(call.caller, self._look_up))
+                if self._code_sources is not None:
                     async with self._fetching:
-                        fetched = await objects.fetch(
-                            call.operation, call.parameters, caller.account_id, caller.region
-                        )
+                        fetched = await self._code_sources.fetch(call)
         except BaseException:
             self._waiting -= 1
             raise
@@ -239,7 +236,7 @@ class Edge:
         request: HttpRequest,
         request_id: str,
         is_control: bool,
-        fetched_code: bytes | AwsError | None = None,
+        fetched_code: bytes | FoundImage | AwsError | None = None,
     ) -> None:
         """On a worker thread: decode, run, encode.
 
@@ -259,7 +256,10 @@ class Edge:
         _respond(exchange, answer)
 
     def _answer(
-        self, request: HttpRequest, request_id: str, fetched_code: bytes | AwsError | None
+        self,
+        request: HttpRequest,
+        request_id: str,
+        fetched_code: bytes | FoundImage | AwsError | None,
     ) -> HttpResponse:
         target = None
         try:
@@ -278,11 +278,6 @@ class Edge:
     def close(self) -> None:
         """Lets running operations end, and takes no more."""
         self._service_threads.shutdown(wait=True)
-
-
-def _may_name_object(request: HttpRequest) -> bool:
-    """Whether it is worth decoding here: a request with a zip is not, and names no object."""
-    return len(request.body) <= _MAX_NAMING_BYTES and b"S3Bucket" in request.body
 
 
 def _too_large(exchange: Exchange) -> HttpResponse:

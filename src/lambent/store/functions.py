@@ -7,6 +7,7 @@ from typing import Any
 
 from lambent.model.function import LATEST, CodeRef, FileSystemConfig, FunctionVersion, LayerRef
 from lambent.model.function_name import FunctionName
+from lambent.store.images import image_from, serving_from, serving_in_use
 
 _PUT = """
     INSERT INTO versions
@@ -136,16 +137,18 @@ def take_number(cx: sqlite3.Connection, account_id: str, region: str, kind: str,
 
 
 def code_in_use(cx: sqlite3.Connection) -> set[str]:
-    """The SHA-256 of every zip that a version or a layer version needs."""
+    """The SHA-256 of every zip, and every image's, that a version or a layer version needs."""
     of_layers = {sha256 for layers in layer_sets_in_use(cx) for sha256 in layers}
-    return {row[0] for row in cx.execute(_CODE_IN_USE)} | of_layers
+    return {row[0] for row in cx.execute(_CODE_IN_USE)} | of_layers | serving_in_use(cx)
 
 
 def is_code_used(cx: sqlite3.Connection, key: str | tuple[str, ...]) -> bool:
-    """Whether some version or layer version needs a zip (SHA-256), or mounts this set of layers."""
+    """Whether some version or layer version needs a zip or an image (SHA-256), or mounts this set of layers."""
     if isinstance(key, tuple):
         return key in layer_sets_in_use(cx)
     if cx.execute(_IS_CODE_USED, (key,)).fetchone()[0]:
+        return True
+    if key in serving_in_use(cx):
         return True
     return any(key in layers for layers in layer_sets_in_use(cx))
 
@@ -190,4 +193,8 @@ def _from_row(row: sqlite3.Row) -> FunctionVersion:
     )
     if document.get("file_system"):
         document["file_system"] = FileSystemConfig(**document["file_system"])
+    if document.get("image"):
+        document["image"] = image_from(document["image"])
+    if document.get("serving"):
+        document["serving"] = serving_from(document["serving"])
     return FunctionVersion(**document)

@@ -24,12 +24,15 @@ from botocore.serialize import create_serializer
 from lambent.control import lifecycle
 from lambent.control.plane import ControlPlane
 from lambent.control.registry import OPERATIONS
+from lambent.model.call import Call
 from lambent.model.errors import AwsError
 from lambent.model.event_source_mapping import EventSourceMapping
 from lambent.model.http import HttpRequest, HttpResponse
+from lambent.server.code_sources import image_uri
 from lambent.server.operations import Operations
 from lambent.store.code import CodeStore
 from lambent.store.database import Database
+from lambent.testing.fake_images import FakeImages
 from lambent.wire import codec, router
 from lambent.wire.models import operation_model
 
@@ -91,6 +94,7 @@ class LambdaApi:
             destination_services=("lambda", "sqs", "sns"),
             sources=FakeSources(),
             runtime_build=lambda _: "0" * 64,
+            images=FakeImages(),
         )
         return cls(plane, dict(ids or {}))
 
@@ -115,7 +119,7 @@ class LambdaApi:
         target = None
         try:
             target = router.identify(request)
-            call = codec.decode(request, "request-1", target)
+            call = self._with_image(codec.decode(request, "request-1", target))
             result = self._operations.find(call)(call)
             answer = codec.encode_result(target, result, "request-1")
         except AwsError as error:
@@ -123,6 +127,20 @@ class LambdaApi:
         if drain:
             lifecycle.drain(self.plane)
         return answer
+
+    def _with_image(self, call: Call) -> Call:
+        uri = image_uri(call)
+        if not uri:
+            return call
+        return replace(call, fetched_code=self.images.find(uri))
+
+    @property
+    def images(self) -> FakeImages:
+        """The images there are."""
+        images = self.plane.images
+        if not isinstance(images, FakeImages):
+            raise TypeError("a plane of a test's own")
+        return images
 
 
 def filled(value: Any, ids: Mapping[str, str]) -> Any:

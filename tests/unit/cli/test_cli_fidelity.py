@@ -29,7 +29,7 @@ def test_shows_every_operation_and_setting(run: Run) -> None:
     document = fidelity()
     for operations in document["services"].values():
         assert {f"{name} {status}" for name, status in operations.items()} <= set(lines)
-    assert "PackageType refused unless it is Zip" in lines
+    assert "S3ObjectStorageMode refused unless it is COPY" in lines
     assert "Handler obeyed" in lines
 
 

@@ -37,21 +37,18 @@ def test_default_valued_members_are_accepted(client: Any, member: dict[str, Any]
         ({"VpcConfig": {"SubnetIds": ["subnet-1"]}}, "VpcConfig"),
         ({"KMSKeyArn": "arn:aws:kms:us-east-1:0:key/k"}, "KMSKeyArn"),
         ({"FileSystemConfigs": [{"Arn": "a", "LocalMountPath": "/mnt/a"}]}, "the file system a"),
-        ({"ImageConfig": {"Command": ["x"]}}, "ImageConfig"),
         ({"SnapStart": {"ApplyOn": "PublishedVersions"}}, "SnapStart"),
         ({"DurableConfig": {}}, "DurableConfig"),
         ({"CapacityProviderConfig": {}}, "CapacityProviderConfig"),
         ({"RuntimeConfig": {}}, "RuntimeConfig"),
         ({"AcceleratorConfig": {}}, "AcceleratorConfig"),
         ({"PublishTo": "LATEST_PUBLISHED"}, "PublishTo"),
-        ({"PackageType": "Image"}, "PackageType Image"),
         ({"Runtime": "nodejs18.x"}, "the runtime nodejs18.x"),
         ({"Architectures": ["arm64"]}, "the architecture arm64 on this x86_64 host"),
         (
             {"Code": {"S3Bucket": "b", "S3Key": "k", "S3ObjectStorageMode": "X"}},
             "S3ObjectStorageMode X",
         ),
-        ({"Code": {"ImageUri": "image"}}, "ImageUri"),
     ],
 )
 def test_what_is_not_supported_is_refused(client: Any, member: dict[str, Any], named: str) -> None:

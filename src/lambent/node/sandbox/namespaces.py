@@ -32,6 +32,7 @@ from lambent.node.sandbox.template_sandbox import TemplateSandbox
 from lambent.node.sandbox.templates import Templates
 from lambent.node.sandbox.zygote_client import RUNTIME_API_PORT, RUNTIME_PATH, ZygoteClient
 from lambent.node.zygote import bootstrap
+from lambent.node.zygote.container import IMAGES
 from lambent.node.zygote.root import FIRST_UID
 from lambent.node.zygote.rootless import INSIDE_UID
 from lambent.settings import NetworkChoice
@@ -62,7 +63,7 @@ class NamespaceBackend:
     ``code_root``: the directory under which every ``task_dir`` and ``opt_dir`` lies. ``run_dir``: an empty
     directory to build roots on. ``endpoint_port``: where the platform is reachable inside. ``network``: whether
     functions have a way out; ``auto``: where that can be had. ``file_systems``: access point ARN → the host's
-    directory that functions share.
+    directory that functions share. ``images``: where unpacked container images lie.
     """
 
     def __init__(
@@ -78,12 +79,14 @@ class NamespaceBackend:
         stem_cells: int = 0,
         loaded_stem_cells: int = 0,
         file_systems: Mapping[str, Path] | None = None,
+        images: Path | None = None,
     ) -> None:
         self._interpreters = interpreters
         self._code_root = code_root
         self._run_dir = run_dir
         self._endpoint_port = endpoint_port
         self._file_systems = dict(file_systems or {})
+        self._images = images
         self._choice = network
         self._outbound: OutboundNetwork | None = None
         self._not_outbound = ""
@@ -175,6 +178,8 @@ class NamespaceBackend:
         binds.update(WAITING_PROGRAMS)
         for node in find_nodes():
             binds[hidden_node_root(node)] = str(node.root)
+        if self._images is not None:
+            binds[IMAGES] = str(self._images)
         if not interpreter.prefix.startswith("/usr"):
             binds[interpreter.prefix] = interpreter.prefix
         return {

@@ -217,6 +217,8 @@ class ProcessBackend:
 
     async def start(self, launch: Launch) -> ProcessSandbox:
         """Starts one process; see the contract. Raises SandboxError."""
+        if launch.spec.image is not None:
+            raise SandboxError("a plain process has no root of its own for a container image")
         choice = choose_interpreter(launch.spec.runtime, self._interpreters)
         interpreter = choice.interpreter
         if is_node(launch.spec.runtime) and choice.node is None:

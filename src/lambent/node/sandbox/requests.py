@@ -14,9 +14,12 @@ from lambent.node.sandbox.contract import Launch, SandboxError
 from lambent.node.sandbox.managed import ManagedRuntime
 from lambent.node.sandbox.stem_cells_loaded import LoadedKind, loaded_kind
 from lambent.node.sandbox.zygote_client import RUNTIME_API_PORT, RUNTIME_PATH
+from lambent.node.zygote.container import IMAGES
 from lambent.node.zygote.root import HIDDEN
 
 _TELEMETRY = {"_LAMBDA_TELEMETRY_LOG_FD": "3"}
+_ADDRESSES = ("AWS_LAMBDA_RUNTIME_API", "AWS_ENDPOINT_URL")
+"""What an image is told; where its own runtime lies it says itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +33,12 @@ class Requests:
     def rest(self, launch: Launch, managed: ManagedRuntime) -> dict[str, Any]:
         """What makes an environment a function's. Raises SandboxError for a file system that is not there."""
         spec = launch.spec
-        environ = {**launch.environ, **self._own_environ(spec.runtime, managed)}
+        own = self._own_environ(spec.runtime, managed)
+        if spec.image is not None:
+            own = {name: own[name] for name in _ADDRESSES}
+        environ = {**launch.environ, **own}
         rest = {
-            "task_dir": self._inside(spec.task_dir),
+            "task_dir": None if spec.image else self._inside(spec.task_dir),
             "opt_dir": self._inside(spec.opt_dir) if spec.opt_dir else None,
             "tmp_mib": spec.ephemeral_storage_mib,
             "mounts": managed.mounts,
@@ -41,6 +47,7 @@ class Requests:
             "environ": environ,
             "extensions": launch.extensions,
             "file_system": self._shared(spec),
+            "image": self._image(spec),
         }
         if launch.extensions:
             rest["extension_environ"] = extension_environ(environ)
@@ -75,6 +82,13 @@ class Requests:
         if wanted.arn not in self.file_systems:
             raise SandboxError(f"there is no file system {wanted.arn} here")
         return {"number": self.file_systems.index(wanted.arn), "name": wanted.name}
+
+    def _image(self, spec: EnvironmentSpec) -> str | None:
+        """Where the zygote's root has the tree of a function's image."""
+        if spec.image is None:
+            return None
+        tree = spec.image.root
+        return f"{IMAGES}/{tree.parent.name}/{tree.name}"
 
     def _inside(self, path: Path) -> str:
         return f"{HIDDEN}/code/{path.relative_to(self.code_root)}"

@@ -7,6 +7,8 @@ import os
 import signal
 from typing import Any
 
+from lambent.node.zygote import container
+
 _IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 
@@ -18,6 +20,8 @@ def execute(entry: "dict[str, Any]", environ: "dict[str, str]") -> str:
     """
     for number in _IGNORED_BY_PYTHON:
         signal.signal(number, signal.SIG_DFL)
+    if "entry_point" in entry:
+        return container.execute(entry, environ)
     if "wrapper" in entry:
         path = entry["wrapper"]
         _check_wrapper(path)

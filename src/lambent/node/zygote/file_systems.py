@@ -33,33 +33,34 @@ def bind_sources(sources: str, directories: "list[str]") -> None:
             os.rmdir(target)  # else the empty directory would stand for it
 
 
-def mount_shared(source: str, name: str, uid: int) -> None:
-    """Mounts one of them on ``/mnt/name``.
+def mount_shared(source: str, name: str, uid: int, root: str = "") -> None:
+    """Mounts one of them on ``/mnt/name``, below ``root`` where that is where the root is put together.
 
     ``uid``: the user that the directory's owner is to be inside; 0: it is the owner already. Needs the
     environment's own ``/proc``. Raises MountError with the reason.
     """
     try:
-        _mount(source, f"/mnt/{name}", uid)
+        _mount(source, f"{root}/mnt", name, uid)
     except OSError as error:
         raise MountError(str(error)) from error
 
 
-def _mount(source: str, target: str, uid: int) -> None:
+def _mount(source: str, place: str, name: str, uid: int) -> None:
+    target = f"{place}/{name}"
     try:
         found = os.stat(source)
     except FileNotFoundError as error:
         raise MountError("its directory was not there when the platform started") from error
     if found.st_nlink == 0:
         raise MountError("its directory was removed; a new one is seen after lambent up")
-    sys_.mount("tmpfs", "/mnt", "tmpfs", _SAFE, "size=64k,mode=755")
+    sys_.mount("tmpfs", place, "tmpfs", _SAFE, "size=64k,mode=755")
     os.mkdir(target)
     if uid:
         _mount_mapped(source, target, (found.st_uid, found.st_gid), uid)
     else:
         sys_.mount(source, target, "", sys_.MS_BIND)
         sys_.mount("", target, "", sys_.MS_REMOUNT | sys_.MS_BIND | _SAFE)
-    sys_.mount("", "/mnt", "", sys_.MS_REMOUNT | sys_.MS_BIND | sys_.MS_RDONLY | _SAFE)
+    sys_.mount("", place, "", sys_.MS_REMOUNT | sys_.MS_BIND | sys_.MS_RDONLY | _SAFE)
 
 
 def _mount_mapped(source: str, target: str, owner: "tuple[int, int]", uid: int) -> None:

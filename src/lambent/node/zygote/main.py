@@ -30,6 +30,7 @@ from lambent.node.zygote import (
     signals,
     template,
 )
+from lambent.node.zygote.container import enter, mount_image
 from lambent.node.zygote.extensions import Supervisor, keep_open
 
 _MAX_MESSAGE_BYTES = 256 * 1024
@@ -185,7 +186,7 @@ def _be_child(zygote: Zygote, request: "dict[str, Any]", fds: "list[int]") -> No
 
 def _execute(request: "dict[str, Any]", report: int) -> None:
     """Becomes another program, or tells the node why not. Never returns."""
-    if "bootstraps" in request["entry"]:
+    if "bootstraps" in request["entry"] or "entry_point" in request["entry"]:
         os.set_inheritable(isolate.TELEMETRY_FD, False)  # AWS: its log is what it prints
     reason = entrypoint.execute(request["entry"], request["environ"])
     socket.socket(fileno=report).send(f"not-started {reason}".encode())
@@ -261,13 +262,16 @@ def _mount(zygote: Zygote, request: "dict[str, Any]") -> None:
 
 def _mount_shared(zygote: Zygote, request: "dict[str, Any]") -> None:
     """The file system its function asks for, if any; then the way to all of them is cut."""
+    place = mount_image(request.get("image"))
     wanted = request["file_system"]
     if wanted is not None:
         source = f"{root.SHARED}/{wanted['number']}"
         uid = 0 if zygote.rootless else request["uid"]
-        file_systems.mount_shared(source, wanted["name"], uid)
+        file_systems.mount_shared(source, wanted["name"], uid, place)
     if zygote.has_file_systems:
         sys_.umount(root.SHARED, sys_.MNT_DETACH)
+    if place:
+        enter(place)
 
 
 def _be_dumpable() -> None:
