@@ -21,6 +21,8 @@ from lambent.control.url_directory import UrlDirectory
 from lambent.gateway.function_url import FunctionUrls
 from lambent.http1.bounds import Bounds
 from lambent.http1.server import HttpServer
+from lambent.invoke.deliveries import Deliveries
+from lambent.invoke.delivery_requests import SERVICES
 from lambent.invoke.event_clock import LoopClock
 from lambent.invoke.event_handling import EventHandler
 from lambent.invoke.event_queue import EventQueue
@@ -195,13 +197,29 @@ class Platform:
         )
 
     async def _start_pumps(self, control: Control, stack: AsyncExitStack) -> None:
-        """What invokes functions by itself: events, scaling's clock, event sources."""
+        """What invokes functions by itself: events, scaling's clock, sources; what hands on their records."""
+        await self._start_deliveries(stack)
         await self.events.open()
         stack.push_async_callback(self.events.close)
         self.scaling.start()
         stack.push_async_callback(self.scaling.stop)
         await control.sweep_checkpoints(self.queues)
         await control.sources.start(control.plane, control.thread, self.frontend, self.api)
+
+    async def _start_deliveries(self, stack: AsyncExitStack) -> None:
+        """Destinations behind an API: those that somebody serves."""
+        deliveries = Deliveries(
+            self.queues,
+            self.api,
+            self.metrics,
+            LoopClock().now_ms,
+            time_scale=self.settings.time_scale,
+        )
+        services = [each for each in SERVICES if self.neighbours.serves(each)]
+        for service in services:
+            self.outlets.register(service, deliveries.outlet(service))
+        await deliveries.open(services)
+        stack.push_async_callback(deliveries.close)
 
     def _make_edge(self, control: Control, logs: LogsService, mint: CredentialMint) -> Edge:
         """The edge and everything it calls."""

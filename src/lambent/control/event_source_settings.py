@@ -12,6 +12,7 @@ from lambent.control import event_source_kinds as kinds
 from lambent.control.event_source_brokers import check_access, check_source, with_fixed
 from lambent.control.event_source_kinds import SourceKind
 from lambent.control.event_source_pollers import check_scaling, metrics_config, poller_config
+from lambent.control.event_targets import names_place
 from lambent.model.errors import ClientFault, invalid_parameter, not_yet
 from lambent.patterns.errors import PatternError
 from lambent.patterns.records import compile_filters
@@ -176,7 +177,8 @@ def _check_stream(settings: Mapping[str, Any], destinations: Collection[str]) ->
     if not arn:
         return
     service = arn.split(":", 3)[2] if arn.startswith("arn:") else arn.partition(":")[0]
-    if service not in _FAILURE_SERVICES or arn.endswith(".fifo"):
+    misplaced = service == "s3" and not names_place(arn)
+    if service not in _FAILURE_SERVICES or arn.endswith(".fifo") or misplaced:
         raise invalid_parameter(
             "The provided destination config DestinationConfig(onSuccess=null, "
             f"onFailure=OnFailure(destination={arn})) is invalid."

@@ -17,6 +17,9 @@ from lambent.store import functions
 _ARN = re.compile(r"arn:aws[a-zA-Z0-9-]*:(?P<service>[a-z0-9-]+):(?P<rest>.*)", re.DOTALL)
 _QUEUE_OR_TOPIC = re.compile(r"[a-z0-9-]+:\d{12}:[A-Za-z0-9_-]{1,256}")
 """Standard ones: ``.fifo`` is no part of the name. AWS: FIFO queues and topics are not supported."""
+_BUCKET = re.compile(r"::[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_BUS = re.compile(r"[a-z0-9-]+:\d{12}:event-bus/[/.\-_A-Za-z0-9]{1,256}")
+_PLACES = {"s3": _BUCKET, "events": _BUS, "sqs": _QUEUE_OR_TOPIC, "sns": _QUEUE_OR_TOPIC}
 _DESTINATIONS = frozenset({"lambda", "sqs", "sns", "events", "s3"})
 _DEAD_LETTER_TARGETS = frozenset({"sqs", "sns"})
 
@@ -35,7 +38,7 @@ def check_destinations(
         service = _service(arn)
         if service not in _DESTINATIONS or (service == "s3" and is_success):
             raise _invalid(on_success, on_failure)
-        if service in _DEAD_LETTER_TARGETS and not _is_standard(arn):
+        if service in _PLACES and not names_place(arn):
             raise _invalid(on_success, on_failure)
         if service == "lambda":
             _check_function(cx, function, arn)
@@ -60,6 +63,13 @@ def dead_letter_arn(given: Mapping[str, Any], hosted: Collection[str]) -> str:
     if _service(arn) not in hosted:
         raise not_yet(f"the dead-letter target {arn}")
     return arn
+
+
+def names_place(arn: str) -> bool:
+    """Whether it is an ARN of a standard queue or topic, a bucket, or an event bus."""
+    match = _ARN.fullmatch(arn)
+    place = _PLACES.get(match["service"]) if match else None
+    return match is not None and place is not None and place.fullmatch(match["rest"]) is not None
 
 
 def _service(arn: str) -> str:

@@ -3,12 +3,13 @@
 from dataclasses import dataclass, replace
 
 from lambent.invoke import lineage
+from lambent.invoke.delivery_requests import object_key
 from lambent.invoke.destinations import Ending, dead_letter_attributes, invocation_record
 from lambent.invoke.events import EventAttributes, Function
 from lambent.invoke.outlets import service_of
 from lambent.model.function import LATEST
 from lambent.model.invocation import Target
-from lambent.model.outgoing import Outgoing
+from lambent.model.outgoing import Delivery, Outgoing
 from lambent.store.queues.contract import Message
 
 MAX_SNS_BYTES = 256 * 1024
@@ -42,7 +43,10 @@ def sendings_of(event: Event, target: Target, ending: Ending, now_ms: int) -> li
     sendings = []
     if arn:
         record = _record(event, ending, arn, now_ms)
-        sendings.append(Sending(False, arn, _outgoing(event, target, record)))
+        outgoing = replace(
+            _outgoing(event, target, record), delivery=_delivery(event, succeeded, now_ms)
+        )
+        sendings.append(Sending(False, arn, outgoing))
     if target.primary.dead_letter_arn and not succeeded:
         dead = replace(
             _outgoing(event, target, event.message.body),
@@ -60,6 +64,15 @@ def _outgoing(event: Event, target: Target, body: bytes) -> Outgoing:
         _function_arn(event),
         event.function[0],
         trace_header=lineage.extend(trace, *event.function)[0] if trace else None,
+    )
+
+
+def _delivery(event: Event, succeeded: bool, now_ms: int) -> Delivery:
+    """Source of both names: "Capturing records of Lambda asynchronous invocations"."""
+    return Delivery(
+        object_key(f"aws/lambda/async/{event.function[2]}", now_ms),
+        f"Lambda Function Invocation Result - {'Success' if succeeded else 'Failure'}",
+        f"{_function_arn(event)}:{event.attributes.qualifier or LATEST}",
     )
 
 

@@ -13,6 +13,21 @@ class Attribute:
 
 
 @dataclass(frozen=True, slots=True)
+class Delivery:
+    """What destinations behind an API need beside: S3 the object's key, EventBridge the detail type.
+
+    ``resource`` is the invoked function's ARN with its qualifier. Of a stream's batch: whose (``mapping_uuid``)
+    and how many ``events`` it was, for what is counted.
+    """
+
+    object_key: str = ""
+    detail_type: str = ""
+    resource: str = ""
+    mapping_uuid: str = ""
+    events: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Outgoing:
     """What is sent, and in whose name, so that the receiver's policy can be asked.
 
@@ -30,3 +45,4 @@ class Outgoing:
     group_id: str | None = None
     deduplication_id: str | None = None
     trace_header: str | None = None
+    delivery: Delivery | None = None

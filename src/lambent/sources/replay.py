@@ -44,7 +44,8 @@ def parse_request(document: object) -> ReplayRequest:
 
 
 def _position(document: Mapping[str, Any], shard_id: str | None) -> Position:
-    asked, given = document.get("from"), document.keys() & {"timestamp", "sequence_number"}
+    given = document.keys() & {"timestamp", "sequence_number"}
+    asked = str(document.get("from"))
     if asked == "TRIM_HORIZON" and not given:
         return TRIM_HORIZON
     if asked == "AT_TIMESTAMP" and given == {"timestamp"}:

@@ -16,7 +16,7 @@ from lambent.sources.contract import NO_RECORDS, problem
 from lambent.sources.lane import Lane
 from lambent.sources.shard_reader import ShardReader
 from lambent.sources.stream_batch import choose_lane
-from lambent.sources.stream_destination import sending_of
+from lambent.sources.stream_destination import is_bucket, sending_of
 from lambent.sources.stream_failures import AGE_EXCEEDED, GivenUp
 from lambent.sources.stream_source import (
     Fetched,
@@ -133,7 +133,9 @@ class Shard:
         """See the protocol."""
         sending = None if given_up is None else sending_of(given_up, self._work, self.shard_id)
         refused = await self._save(lane, sending)
-        if given_up is not None:
+        if given_up is not None and not (
+            sending is not None and refused is None and is_bucket(sending.target_arn)
+        ):
             self._count(given_up, delivered=sending is not None and refused is None)
 
     def _count(self, given_up: GivenUp, *, delivered: bool) -> None:

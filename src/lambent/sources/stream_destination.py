@@ -1,14 +1,15 @@
 """What the on-failure destination gets of a batch that was given up: where it is in the stream, not the records.
 
 Source: the example in "Retain discarded batch records for a Kinesis Data Streams event source in Lambda using
-destinations", and its like for DynamoDB.
+destinations", and its like for DynamoDB; there, too: an S3 bucket gets the whole event with it, as text.
 """
 
 import json
 import uuid
 from typing import Any
 
-from lambent.model.outgoing import Outgoing
+from lambent.invoke.delivery_requests import object_key
+from lambent.model.outgoing import Delivery, Outgoing
 from lambent.sources.checkpoints import Sending
 from lambent.sources.stream_failures import GivenUp
 from lambent.sources.stream_form import RECORDS, StreamForm, timestamp
@@ -23,8 +24,11 @@ def batch_record(
     shard_id: str,
     now_s: float,
     form: StreamForm = RECORDS,
+    whole: bool = False,
 ) -> bytes:
-    """The record. Where the function was never asked there is no ``responseContext``.
+    """The record, with the ``whole`` event or without. Where the function was never asked there is no
+
+    ``responseContext``.
 
     POLICY: ``requestId`` is the record's own: the invocation path does not tell the one of the last attempt.
     """
@@ -46,6 +50,8 @@ def batch_record(
     document["timestamp"] = timestamp(now_s)
     name, info = form.batch_info(piece, settings, shard_id)
     document[name] = info
+    if whole:
+        document["payload"] = form.event(shard_id, piece.records).decode()
     return json.dumps(document, separators=(",", ":")).encode()
 
 
@@ -55,6 +61,26 @@ def sending_of(given_up: GivenUp, work: StreamWork, shard_id: str) -> Sending | 
     if not settings.destination_arn:
         return None
     now_s = work.now_s()
-    body = batch_record(given_up, settings=settings, shard_id=shard_id, now_s=now_s, form=work.form)
-    outgoing = Outgoing(body, work.role(), settings.function_arn, work.account_id)
-    return Sending(settings.destination_arn, outgoing, round(now_s * 1000))
+    now_ms = round(now_s * 1000)
+    body = batch_record(
+        given_up,
+        settings=settings,
+        shard_id=shard_id,
+        now_s=now_s,
+        form=work.form,
+        whole=is_bucket(settings.destination_arn),
+    )
+    delivery = Delivery(
+        object_key=object_key(f"aws/lambda/{work.mapping_uuid}/{shard_id}", now_ms),
+        mapping_uuid=work.mapping_uuid,
+        events=len(given_up.piece.records),
+    )
+    outgoing = Outgoing(
+        body, work.role(), settings.function_arn, work.account_id, delivery=delivery
+    )
+    return Sending(settings.destination_arn, outgoing, now_ms)
+
+
+def is_bucket(destination_arn: str) -> bool:
+    """Whether it is S3: delivered, and counted, when the bucket took it, not when the batch is let go of."""
+    return destination_arn.startswith("arn:") and destination_arn.split(":", 3)[2] == "s3"

@@ -44,6 +44,7 @@ class StreamWork:
     role: Callable[[], str]
     now_s: Callable[[], float]
     account_id: str
+    mapping_uuid: str = ""
     form: StreamForm = RECORDS
     source_waits: bool = False
     """Whether a read comes back when there are records, so that no pause is needed between reads."""

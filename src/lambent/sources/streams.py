@@ -94,6 +94,7 @@ def work_of(
         role=_role(streams, mapping),
         now_s=streams.now_s,
         account_id=mapping.account_id,
+        mapping_uuid=mapping.uuid,
         counts=parts.counts_of(mapping),
     )
 

@@ -129,8 +129,10 @@ def test_what_is_not_there_is_said_in_awss_words(client: Any) -> None:
         ),
         ({"OnFailure": QUEUE + ".fifo"}, INVALID, "onSuccess=null, onFailure="),
         ({"OnFailure": "arn:aws:ec2:us-east-1:000000000000:x"}, INVALID, "is invalid."),
-        ({"OnFailure": "arn:aws:s3:::b"}, NOT_YET, "the destination arn:aws:s3:::b"),
+        ({"OnFailure": "arn:aws:s3:::bucket"}, NOT_YET, "the destination arn:aws:s3:::bucket"),
+        ({"OnFailure": "arn:aws:s3:::b"}, INVALID, "is invalid."),
         ({"OnSuccess": BUS}, NOT_YET, BUS),
+        ({"OnSuccess": BUS.replace("-bus/", "-buses/")}, INVALID, "is invalid."),
         ({"OnFailure": "arn:aws:sns:us-east-1:000000000000:t"}, NOT_YET, ":t"),
     ],
 )

@@ -286,9 +286,9 @@ def test_a_timestamp_comes_back_as_it_was_given(client: Any) -> None:
             f"onFailure=OnFailure(destination={FIFO})) is invalid.",
         ),
         (
-            LATEST | {"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:s3:::b"}}},
+            LATEST | {"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:s3:::bucket"}}},
             NOT_YET,
-            "arn:aws:s3:::b",
+            "arn:aws:s3:::bucket",
         ),
         ({"EventSourceArn": QUEUE, "Tags": {"aws:x": "y"}}, INVALID, "aws: prefixed"),
     ],

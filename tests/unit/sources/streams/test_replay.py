@@ -15,7 +15,7 @@ from lambent.sources.replay import parse_request
 from lambent.sources.stream_source import Position, PositionKind
 from lambent.sources.streams import stream_kinds
 from lambent.testing.loop import until
-from lambent.testing.stream_bench import DYNAMODB_ARN, StreamBench
+from lambent.testing.stream_bench import DYNAMODB_ARN, KINESIS_ARN, StreamBench
 from lambent.testing.streams import EPOCH_S, FakeFunctions, FakeStream, unix_s
 from lambent.testing.virtual_time import in_virtual_time
 
@@ -147,15 +147,15 @@ async def test_one_shard_comes_again_from_a_sequence_number() -> None:
     assert await handled(bench) == "e"
 
 
-@pytest.mark.parametrize("arn", [None, DYNAMODB_ARN])
-def test_records_come_again_from_a_time(arn: str | None) -> None:
+@pytest.mark.parametrize("arn", [KINESIS_ARN, DYNAMODB_ARN])
+def test_records_come_again_from_a_time(arn: str) -> None:
     """Also of a stream that has no iterators by time: what is older is passed over."""
 
     @in_virtual_time
     async def check() -> None:
         stream = FakeStream()
-        put = stream.put if arn is None else stream.put_item
-        bench = StreamBench(stream, FakeFunctions(), **({"arn": arn} if arn else {}))
+        put = stream.put if arn == KINESIS_ARN else stream.put_item
+        bench = StreamBench(stream, FakeFunctions(), arn=arn)
         put("a")
         await asyncio.sleep(10)
         middle_s = unix_s()
