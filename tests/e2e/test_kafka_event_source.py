@@ -177,7 +177,10 @@ def test_a_failing_batch_holds_its_partition_only(driven: Any, poll: Any) -> Non
     one.put("good", partition=1)
     one.create(BatchSize=1, MaximumBatchingWindowInSeconds=0)
     poll(lambda: ["worse"] in one.batches(0), 40, "the batch behind")
-    assert one.batches(0) == [["bad"], ["bad"], ["bad"], ["worse"]]
+    *tried, last = one.batches(0)
+    assert last == ["worse"]
+    assert len(tried) >= 3
+    assert all(batch == ["bad"] for batch in tried)
     assert one.batches(1) == [["good"]]
 
 

@@ -77,7 +77,8 @@ class Control:
             return target.primary.role
 
         streams = StreamParts(queues, outlets, metrics, role_of)
-        sources = HostedSources(loop, kinds_with(streams), metrics.mappings)
+        sources = HostedSources(loop, kinds_with(streams, _broker(settings)), metrics.mappings)
+        snapshots = SnapshotMaker(thread, loop)
         plane = ControlPlane(
             database,
             code,
@@ -108,3 +109,9 @@ class Control:
 
         uuids = await asyncio.get_running_loop().run_in_executor(self.thread, read)
         await sweep(queues, uuids)
+
+
+def _broker(settings: Settings) -> str:
+    """The RabbitMQ that stands for Amazon MQ's brokers, "" where none was named."""
+    url = settings.neighbour_endpoints.get("mq", "")
+    return url if url.startswith("amqp") else ""

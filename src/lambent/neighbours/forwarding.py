@@ -46,7 +46,8 @@ class Neighbours:
         credentials: OperatorCredentials | None = None,
     ) -> None:
         self._hosted = frozenset(hosted)
-        self._endpoints = dict(endpoints)
+        self._endpoints = {name: one for name, one in endpoints.items() if not one.is_broker}
+        self._brokers = {name: one for name, one in endpoints.items() if one.is_broker}
         self._moto = MotoProcess(log_path) if embedded else None
         self._credentials = credentials or OperatorCredentials()
         self._tls: ssl.SSLContext | None = None
@@ -69,7 +70,9 @@ class Neighbours:
             embedded = {"name": MOTO, "installed": installed} | self._moto.describe()
         return {
             "embedded": embedded,
-            "endpoints": {service: one.url for service, one in self._endpoints.items()},
+            "endpoints": {
+                service: one.url for service, one in (self._endpoints | self._brokers).items()
+            },
         }
 
     async def serve(

@@ -22,17 +22,27 @@ _BUCKET_HOST = re.compile(r"^([a-z0-9][a-z0-9.-]*)\.(?:s3[.-][^:]*|localhost)(?:
 _SERVICE_HOST = re.compile(r"^s3[.-]")
 _SERVICE_NAME = re.compile(r"^[a-z0-9][a-z0-9-]*$")
 _UNSIGNED = ",unsigned"
+_PORTS = {"http": 80, "https": 443}
+_BROKER_PORTS = {"amqp": 5672, "amqps": 5671}
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A real endpoint. ``signed``: with the operator's credentials; else without any signature."""
+    """A real endpoint. ``signed``: with the operator's credentials; else without any signature.
+
+    A broker (of the service ``mq``) speaks AMQP: nothing of HTTP is sent there.
+    """
 
     url: str
     tls: bool
     host: str
     port: int
     signed: bool = True
+
+    @property
+    def is_broker(self) -> bool:
+        """Whether it speaks AMQP."""
+        return self.url.startswith("amqp")
 
     @property
     def host_header(self) -> str:
@@ -42,20 +52,25 @@ class Endpoint:
 
 
 def parse_neighbour(text: str) -> tuple[str, Endpoint]:
-    """``s3=https://s3.example:9000[,unsigned]`` → service and endpoint. Raises ValueError, saying why."""
+    """``s3=https://s3.example:9000[,unsigned]``, ``mq=amqp://rabbit.example:5672`` → service and endpoint.
+
+    Raises ValueError, saying why.
+    """
     service, _, url = text.partition("=")
     if not _SERVICE_NAME.match(service):
         raise ValueError(f"{service!r} is no service; like s3=https://minio.example:9000")
     signed = not url.endswith(_UNSIGNED)
     url = url.removesuffix(_UNSIGNED)
     parts = urlsplit(url)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise ValueError(f"{url!r} is no http or https URL")
+    ports = _PORTS | (_BROKER_PORTS if service == "mq" else {})
+    if parts.scheme not in ports or not parts.hostname:
+        known = " or ".join(("http", "https") if service != "mq" else ports)
+        raise ValueError(f"{url!r} is no {known} URL")
     if parts.path not in {"", "/"} or parts.query or parts.fragment or "@" in parts.netloc:
         raise ValueError(f"{url!r} has more than a scheme, a host and a port")
-    tls = parts.scheme == "https"
+    tls = parts.scheme in {"https", "amqps"}
     return service, Endpoint(
-        url.rstrip("/"), tls, parts.hostname, parts.port or (443 if tls else 80), signed
+        url.rstrip("/"), tls, parts.hostname, parts.port or ports[parts.scheme], signed
     )
 
 

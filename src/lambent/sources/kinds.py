@@ -6,6 +6,7 @@ from typing import Final
 
 from lambent.sources.contract import Kind
 from lambent.sources.kafka.kind import kafka_kinds
+from lambent.sources.rabbitmq.kind import rabbitmq_kind
 from lambent.sources.sqs import describe_queue, make_poller
 from lambent.sources.streams import StreamParts, stream_kinds
 
@@ -16,6 +17,13 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
 )
 
 
-def kinds_with(streams: StreamParts) -> Mapping[str, Kind]:
-    """Those that remember how far they are, too: streams and Kafka."""
-    return MappingProxyType({**KINDS, **stream_kinds(streams), **kafka_kinds(streams)})
+def kinds_with(streams: StreamParts, broker_url: str = "") -> Mapping[str, Kind]:
+    """All there are. ``broker_url`` is of the RabbitMQ that the operator named, "" for none."""
+    return MappingProxyType(
+        {
+            **KINDS,
+            **stream_kinds(streams),
+            **kafka_kinds(streams),
+            "mq": rabbitmq_kind(broker_url),
+        }
+    )

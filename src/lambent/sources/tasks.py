@@ -46,8 +46,8 @@ async def until_set(work: Coroutine[Any, Any, T], event: asyncio.Event) -> T | N
         await asyncio.wait({working, waiting})
 
 
-async def pause(event: asyncio.Event, seconds: float) -> None:
-    """Waits, but no longer than until the event is set."""
+async def pause(event: asyncio.Event, seconds: float | None) -> None:
+    """Waits until the event is set, but no longer than that; None for as long as it takes."""
     try:
         async with asyncio.timeout(seconds):
             await event.wait()

@@ -141,11 +141,6 @@ def test_a_timestamp_comes_back_as_it_was_given(client: Any) -> None:
         ({"EventSourceArn": "arn:aws:s3:::bucket"}, INVALID, "Unrecognized event source."),
         ({"EventSourceArn": QUEUE + "/x"}, INVALID, "Unrecognized event source."),
         (
-            {"SelfManagedEventSource": {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["h:1"]}}},
-            INVALID,
-            "Required 'sourceAccessConfigurations' parameter is missing.",
-        ),
-        (
             {
                 "SelfManagedEventSource": {"Endpoints": {"KAFKA_BOOTSTRAP_SERVERS": ["h:1"]}},
                 "SourceAccessConfigurations": [{"Type": "BASIC_AUTH", "URI": "x"}],
@@ -153,8 +148,8 @@ def test_a_timestamp_comes_back_as_it_was_given(client: Any) -> None:
             NOT_YET,
             "Apache Kafka",
         ),
-        ({"EventSourceArn": "arn:aws:kafka:us-east-1:0:cluster/c"}, NOT_YET, "Amazon MSK"),
-        ({"EventSourceArn": "arn:aws:mq:us-east-1:0:broker:b"}, NOT_YET, "Amazon MQ"),
+        ({"EventSourceArn": "arn:aws:kafka:us-east-1:000000000000:cluster/c/u-1"}, NOT_YET, "Amazon MSK"),
+        ({"EventSourceArn": "arn:aws:mq:us-east-1:000000000000:broker:b:b-1"}, NOT_YET, "Amazon MQ"),
         ({"EventSourceArn": "arn:aws:rds:us-east-1:0:cluster:c"}, NOT_YET, "Amazon DocumentDB"),
         ({"EventSourceArn": STREAM + "/consumer/c:1"}, NOT_YET, "enhanced fan-out"),
         ({"EventSourceArn": QUEUE.replace("us-east-1", "eu-west-1")}, INVALID, "same region"),

@@ -64,7 +64,11 @@ def test_hop_by_hop_headers_and_foreign_accounts_stay_behind() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["s3", "s3=", "s3=ftp://x", "S3=http://x", "s3=http://x/path", "s3=http://u:p@x"]
+    "text",
+    [
+        *("s3", "s3=", "s3=ftp://x", "S3=http://x", "s3=http://x/path", "s3=http://u:p@x"),
+        *("s3=amqp://x", "mq=amqp://u:p@x", "mq=amqp://x/host"),
+    ],
 )
 def test_what_is_no_neighbour_is_refused(text: str) -> None:
     """An endpoint is a scheme, a host and a port."""
@@ -78,6 +82,17 @@ def test_an_endpoint_is_signed_for_unless_told_otherwise() -> None:
     _, unsigned = routing.parse_neighbour("s3=http://minio.example,unsigned")
     assert (signed.host_header, signed.signed) == ("minio.example:9000", True)
     assert (unsigned.host_header, unsigned.signed) == ("minio.example", False)
+
+
+@pytest.mark.parametrize(
+    ("text", "port", "tls"),
+    [("mq=amqp://rabbit", 5672, False), ("mq=amqps://rabbit", 5671, True)],
+)
+def test_a_broker_has_the_ports_of_its_protocol(text: str, port: int, tls: bool) -> None:
+    """``mq=amqp://…`` names a broker: nothing of HTTP goes there."""
+    service, endpoint = routing.parse_neighbour(text)
+    assert (service, endpoint.port, endpoint.tls, endpoint.is_broker) == ("mq", port, tls, True)
+    assert not routing.parse_neighbour("mq=https://mq.example")[1].is_broker
 
 
 def test_a_request_is_signed_for_the_endpoint_with_the_operator_s_key() -> None:

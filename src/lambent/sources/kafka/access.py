@@ -5,16 +5,16 @@ one is picked up. Source of their form: "Configuring self-managed Apache Kafka e
 """
 
 import asyncio
-import json
 import ssl
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from lambent.model.errors import AwsError, PlatformFault
+from lambent.model.errors import PlatformFault
 from lambent.sources.contract import AwsApi
 from lambent.sources.kafka.contract import KafkaAccess
+from lambent.sources.secrets import read_secret
 
 MECHANISMS: Final = {
     "BASIC_AUTH": "PLAIN",
@@ -23,34 +23,6 @@ MECHANISMS: Final = {
 }
 _CLIENT_CERTIFICATE: Final = "CLIENT_CERTIFICATE_TLS_AUTH"
 _ROOT_CA: Final = "SERVER_ROOT_CA_CERTIFICATE"
-
-
-async def read_secret(
-    api: AwsApi, arn: str, account_id: str, region: str, members: Sequence[str]
-) -> Mapping[str, str]:
-    """A secret that is a JSON object with these members as strings. Raises AwsError."""
-    try:
-        answer = await api.call(
-            "secretsmanager",
-            "GetSecretValue",
-            {"SecretId": arn},
-            account_id=account_id,
-            region=region,
-        )
-    except AwsError as error:
-        text = f"The secret {arn} could not be read: {error.message}"
-        raise PlatformFault(text, "EVENT_SOURCE_AUTHN_ERROR", 503) from error
-    try:
-        secret = json.loads(answer.get("SecretString") or "")
-    except ValueError:
-        secret = None
-    if not isinstance(secret, dict) or any(
-        not isinstance(secret.get(name), str) for name in members
-    ):
-        wanted = ", ".join(members)
-        text = f"The secret {arn} is no JSON object with the strings {wanted}."
-        raise PlatformFault(text, "EVENT_SOURCE_AUTHN_ERROR", 503)
-    return secret
 
 
 async def resolve_access(
