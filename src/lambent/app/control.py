@@ -78,7 +78,6 @@ class Control:
 
         streams = StreamParts(queues, outlets, metrics, role_of)
         sources = HostedSources(loop, kinds_with(streams, _broker(settings)), metrics.mappings)
-        snapshots = SnapshotMaker(thread, loop)
         plane = ControlPlane(
             database,
             code,
