@@ -3,9 +3,11 @@
 import asyncio
 from contextlib import suppress
 
+from lambent.app.snapshots import SnapshotMaker
 from lambent.control.concurrency import reserved_executions
 from lambent.control.directory import Directory
 from lambent.control.provisioned_concurrency import provisioned_of
+from lambent.control.snap_start import not_ready
 from lambent.invoke.counting import Counting
 from lambent.invoke.event_queue import EventQueue
 from lambent.invoke.placement import Placement
@@ -32,6 +34,7 @@ class Changes:
         self.placement: Placement | None = None
         self.events: EventQueue | None = None
         self.provisioned: Provisioned | None = None
+        self.snapshots: SnapshotMaker | None = None
         self.counting = counting
         self._directory = directory
         self._database = database
@@ -93,17 +96,22 @@ class Changes:
             return not stopped and self._is_current(spec)
 
         self.placement.retire(lambda spec: not spec.key.startswith(prefix) or may_run(spec))
+        if self.snapshots is not None:
+            self.snapshots.retire(
+                lambda spec: not spec.key.startswith(prefix) or self._is_current(spec, ready=False)
+            )
         self.placement.revive(lambda spec: spec.key.startswith(prefix) and may_run(spec))
 
-    def _is_current(self, spec: EnvironmentSpec) -> bool:
+    def _is_current(self, spec: EnvironmentSpec, *, ready: bool = True) -> bool:
+        """``ready``: whether one that is being initialised is not."""
         if spec.initialization_type == INITIALIZATION_TYPE:
             return True  # what is provisioned goes by its own rules
         try:
             target = self._directory.resolve(
                 spec.account_id, spec.region, spec.function_name, spec.version
             )
-        except AwsError:
-            return False
+        except AwsError as error:
+            return not ready and error.code == not_ready().code
         current = target.primary
         if spec.tenant_id is None or not current.is_per_tenant:
             return current.key == spec.key

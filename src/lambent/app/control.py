@@ -9,6 +9,7 @@ from pathlib import Path
 
 from lambent.app.changes import Changes
 from lambent.app.images import on_thread, open_images
+from lambent.app.snapshots import SnapshotMaker
 from lambent.control import lifecycle
 from lambent.control.directory import Directory
 from lambent.control.file_systems import missing_file_system
@@ -41,6 +42,7 @@ class Control:
     thread: ThreadPoolExecutor
     sources: HostedSources
     images: ContainerImages
+    snapshots: SnapshotMaker
 
     @classmethod
     async def open(
@@ -78,6 +80,7 @@ class Control:
 
         streams = StreamParts(queues, outlets, metrics, role_of)
         sources = HostedSources(loop, kinds_with(streams, _broker(settings)), metrics.mappings)
+        snapshots = SnapshotMaker(thread, loop)
         plane = ControlPlane(
             database,
             code,
@@ -93,12 +96,14 @@ class Control:
             provisioned_status=changes.provisioned_status,
             sources=sources,
             images=images,
+            snapshots=snapshots,
             later=on_thread(thread),
         )
         await loop.run_in_executor(thread, lifecycle.recover, plane)
+        changes.snapshots = snapshots
         changes.reserve_all()
         await preloading
-        return cls(plane, directory, changes, thread, sources, images)
+        return cls(plane, directory, changes, thread, sources, images, snapshots)
 
     async def sweep_checkpoints(self, queues: QueueStore) -> None:
         """Before sources are started: what is left of mappings that are gone."""

@@ -131,7 +131,12 @@ class Platform:
         if not isinstance(backend, NamespaceBackend):
             control.images.not_isolated = NOT_ISOLATED
         stack.push_async_callback(backend.close)
-        platform.node = Node(backend, interpreters, logs.writer, Credentials(mint), inside)
+        forks = backend if isinstance(backend, NamespaceBackend) else None
+        platform.node = Node(
+            backend, interpreters, logs.writer, Credentials(mint), inside, snapshots=forks
+        )
+        control.snapshots.attach(platform.node, control.directory, backend)
+        stack.push_async_callback(control.snapshots.close)
         platform._open_pools(control, stack)
         stack.callback(inside.close)
         edge = platform._make_edge(control, logs, mint)

@@ -9,6 +9,7 @@ from typing import Any
 from lambent.control.file_systems import shown_file_systems
 from lambent.control.images import shown_image_config
 from lambent.control.logging_config import shown_logging
+from lambent.control.snap_start import shown_snap_start
 from lambent.model.call import Caller
 from lambent.model.function import Alias, CodeRef, FunctionVersion
 
@@ -36,7 +37,7 @@ def function_configuration(
         "PackageType": version.package_type,
         "Architectures": [version.architecture],
         "EphemeralStorage": {"Size": version.ephemeral_storage_mib},
-        "SnapStart": {"ApplyOn": "None", "OptimizationStatus": "Off"},
+        "SnapStart": shown_snap_start(version),
         "LoggingConfig": shown_logging(version),
     }
     if version.image is not None:

@@ -18,6 +18,7 @@ from lambent.control.function_layers import check_total_size, resolve_layers
 from lambent.control.images import image_config
 from lambent.control.logging_config import logging_changes
 from lambent.control.plane import ControlPlane, new_revision_id
+from lambent.control.snap_start import snap_start_changes
 from lambent.control.tenancy import tenancy_changes
 from lambent.model import limits
 from lambent.model.errors import ClientFault, invalid_parameter, not_yet
@@ -90,6 +91,7 @@ def configure(
         if parameters.get(member) is not None
     }
     changes |= tenancy_changes(parameters)
+    changes |= snap_start_changes(parameters)
     if parameters.get("EphemeralStorage") is not None:
         changes["ephemeral_storage_mib"] = parameters["EphemeralStorage"]["Size"]
     if parameters.get("Environment") is not None:
@@ -159,6 +161,8 @@ def revised(plane: ControlPlane, version: FunctionVersion) -> FunctionVersion:
         content["dead_letter_arn"] = version.dead_letter_arn
     if version.tracing_mode != "PassThrough":
         content["tracing_mode"] = version.tracing_mode
+    if version.snap_start:
+        content["snap_start"] = True
     if version.file_system:
         content["file_system"] = asdict(version.file_system)
     if version.image:

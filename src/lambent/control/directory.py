@@ -21,11 +21,12 @@ from lambent.control.images import started_image
 from lambent.control.locate import version_of
 from lambent.control.recursion import recursive_loop_mode
 from lambent.control.runtime_management import runtime_gone
+from lambent.control.snap_start import has_snapshot, not_ready
 from lambent.model.errors import conflict
 from lambent.model.function import FunctionVersion
 from lambent.model.function_name import FunctionName, parse_function_name
 from lambent.model.image import ContainerImage
-from lambent.model.invocation import EnvironmentSpec, Target
+from lambent.model.invocation import SNAP_START, EnvironmentSpec, Target
 from lambent.model.runtime_version import runtime_version_arn
 from lambent.store import functions
 from lambent.store.code import CodeStore
@@ -126,11 +127,20 @@ class Directory:
         return f"{revision}/{sha256}", started_image(self._images.image(sha256), code.config)
 
     def _spec(self, version: FunctionVersion) -> EnvironmentSpec:
+        if version.state == "Pending" and has_snapshot(version):
+            raise not_ready()
         if version.state != "Active":
             raise conflict(
                 "The operation cannot be performed at this time. "
                 f"The function is currently in the following state: {version.state}"
             )
+        return self.spec(version)
+
+    def spec(self, version: FunctionVersion) -> EnvironmentSpec:
+        """What environments of a version are started from, Active or not.
+
+        Raises what :meth:`resolve` says of runtimes and file systems.
+        """
         pinned = version.pinned_runtime_version_arn
         build = self._runtime_build(version.runtime) if pinned else None
         if pinned and (not build or pinned != runtime_version_arn(version.region, build)):
@@ -160,6 +170,7 @@ class Directory:
             file_system=version.file_system,
             image=image,
             tracing_mode=version.tracing_mode,
+            initialization_type=SNAP_START if has_snapshot(version) else "on-demand",
             has_insights=any(layer.is_insights for layer in version.layers),
             is_per_tenant=bool(version.tenant_isolation_mode),
         )

@@ -31,6 +31,7 @@ from lambent.control.locate import (
 from lambent.control.plane import ControlPlane, new_revision_id
 from lambent.control.refusals import refuse_unsupported
 from lambent.control.runtime_management import check_pinned
+from lambent.control.snap_start import check_snap_start
 from lambent.control.versions import publish
 from lambent.model.call import Call, Result
 from lambent.model.function import FunctionVersion
@@ -84,6 +85,7 @@ def update_function_configuration(plane: ControlPlane, call: Call) -> Result:
             cx, call.parameters, version, plane.destination_services, plane.file_system_missing
         )
         check_settings(call.parameters, of_image=version.image is not None)
+        check_snap_start(configured, plane.snapshots.missing)
         if configured.layers and configured.layers != version.layers:
             check_signature(cx, unqualified_function_of(call))
         if configured.runtime != version.runtime:

@@ -21,6 +21,7 @@ from lambent.control.lifecycle import pending
 from lambent.control.locate import function_of, latest_of, version_of
 from lambent.control.plane import ControlPlane
 from lambent.control.refusals import refuse_unsupported
+from lambent.control.snap_start import check_snap_start
 from lambent.control.tags import check_tags
 from lambent.control.versions import publish
 from lambent.model import limits
@@ -61,14 +62,11 @@ def create_function(plane: ControlPlane, call: Call) -> Result:
     architecture = choose_architecture(plane, parameters.get("Architectures"), plane.architecture)
     base = replace(_blank(function, code, architecture), image=image)
     with plane.database.transaction() as cx:
-        created = pending(
-            revised(
-                plane,
-                configure(
-                    cx, parameters, base, plane.destination_services, plane.file_system_missing
-                ),
-            )
+        configured = configure(
+            cx, parameters, base, plane.destination_services, plane.file_system_missing
         )
+        check_snap_start(configured, plane.snapshots.missing)
+        created = pending(revised(plane, configured))
         functions.put_version(cx, created)
         tags.put_tags(cx, function.function_arn, tagged)
         if signing is not None:

@@ -10,6 +10,7 @@ from functools import partial
 
 from lambent.control.images import wrong_architecture
 from lambent.control.plane import ControlPlane, WorkItem, touched
+from lambent.control.snap_start import has_snapshot
 from lambent.model.errors import PlatformFault
 from lambent.model.function import FunctionVersion
 from lambent.model.function_name import FunctionName
@@ -66,7 +67,31 @@ def activate(plane: ControlPlane, function_arn: str, version: str) -> None:
     except (PlatformFault, OSError) as error:
         settled = _failed(found, str(error))
     else:
+        if has_snapshot(found):
+            finish = partial(snapshot_made, plane, function_arn, version, found.config_revision)
+            plane.snapshots.prepare(found, finish)
+            return
         settled = _succeeded(found)
+    with plane.database.transaction() as cx:
+        functions.put_version(cx, touched(settled))
+    plane.on_change(function_arn)
+
+
+def snapshot_made(
+    plane: ControlPlane,
+    function_arn: str,
+    version: str,
+    config_revision: str,
+    failure: tuple[str, str] | None,
+) -> None:
+    """A version's snapshot is there, or cannot be: it is Active, or Failed.
+
+    Does nothing when the version is gone, or another one has its number by now.
+    """
+    found = _unsettled(plane, function_arn, version)
+    if found is None or found.config_revision != config_revision:
+        return
+    settled = _succeeded(found) if failure is None else _failed(found, *failure)
     with plane.database.transaction() as cx:
         functions.put_version(cx, touched(settled))
     plane.on_change(function_arn)

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from lambent.control.event_source_ports import EventSources, NoEventSources
 from lambent.control.file_systems import NO_FILE_SYSTEMS, MissingFileSystem
 from lambent.control.image_ports import Images, NoImages
+from lambent.control.snap_start import NoSnapshots, Snapshots
 from lambent.model import limits
 from lambent.model.function import FunctionVersion
 from lambent.model.provisioned import ProvisionedStatus
@@ -63,6 +64,8 @@ class ControlPlane:
     provisioned_status: Callable[[str], ProvisionedStatus] = lambda _: _NOTHING_YET
     """How far the provisioned concurrency of a qualified ARN is, asked of the invocation path."""
     sources: EventSources = field(default_factory=NoEventSources)
+    snapshots: Snapshots = field(default_factory=NoSnapshots)
+    """Where versions with SnapStart are initialised."""
     """Those who poll event sources."""
     images: Images = field(default_factory=NoImages)
     """Where container images are unpacked."""

@@ -17,6 +17,7 @@ from lambent.control.locate import (
     whole_function_of,
 )
 from lambent.control.plane import ControlPlane
+from lambent.control.snap_start import refuse_snap_start
 from lambent.control.tenancy import refuse_tenants
 from lambent.model import limits
 from lambent.model.call import Call, Result
@@ -37,6 +38,7 @@ def put_provisioned_concurrency_config(plane: ControlPlane, call: Call) -> Resul
     with plane.database.transaction() as cx:
         qualifier, alias = _qualifier_of(cx, function)
         refuse_tenants(latest_of(cx, function), "Provisioned concurrency")
+        _refuse_snap_start(cx, function, qualifier, alias)
         _check_overlap(cx, function, qualifier, alias)
         _check_room(plane, cx, function, qualifier, wanted)
         config = ProvisionedConcurrency(qualifier, wanted, plane.timestamp())
@@ -116,6 +118,7 @@ def provisioned_of(cx: sqlite3.Connection, function_arn: str) -> list[Provisione
 def check_alias_move(cx: sqlite3.Connection, function: FunctionName, alias: Alias) -> None:
     """Raises what AWS says when a provisioned alias is to lead where it may not."""
     if configs.get_provisioned(cx, function, alias.name) is not None:
+        _refuse_snap_start(cx, function, alias.name, alias)
         _check_overlap(cx, function, alias.name, alias)
 
 
@@ -132,6 +135,14 @@ def _qualifier_of(cx: sqlite3.Connection, function: FunctionName) -> tuple[str, 
     if alias is None:
         raise alias_not_found(function, qualifier)
     return qualifier, alias
+
+
+def _refuse_snap_start(
+    cx: sqlite3.Connection, function: FunctionName, qualifier: str, alias: Alias | None
+) -> None:
+    leads_to = [qualifier] if alias is None else [alias.function_version, alias.additional_version]
+    for version in filter(None, leads_to):
+        refuse_snap_start(functions.get_version(cx, function, version))
 
 
 def _check_overlap(

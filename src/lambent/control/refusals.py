@@ -52,6 +52,7 @@ OBEYED = frozenset(
         *("LoggingConfig.ApplicationLogLevel", "LoggingConfig.SystemLogLevel"),
         "DeadLetterConfig.TargetArn",
         "FileSystemConfigs",
+        "SnapStart.ApplyOn",
         "TracingConfig.Mode",
         "TenancyConfig.TenantIsolationMode",
         *("Publish", "DryRun", "RevisionId", "CodeSha256", "CodeSigningConfigArn"),
@@ -66,6 +67,7 @@ OPENED: Mapping[str, str] = {
     "Environment": "Environment.",
     "EphemeralStorage": "EphemeralStorage.",
     "LoggingConfig": "LoggingConfig.",
+    "SnapStart": "SnapStart.",
     "TracingConfig": "TracingConfig.",
     "TenancyConfig": "TenancyConfig.",
 }
@@ -77,7 +79,6 @@ OPENED: Mapping[str, str] = {
 REFUSED: Mapping[str, Refusal] = {
     "VpcConfig": _UNLESS_EMPTY,
     "KMSKeyArn": _UNLESS_EMPTY,
-    "SnapStart": _is("ApplyOn", "None"),
     "DurableConfig": _ALWAYS,
     "CapacityProviderConfig": _ALWAYS,
     "RuntimeConfig": _ALWAYS,

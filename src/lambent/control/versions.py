@@ -19,6 +19,7 @@ from lambent.control.locate import (
 )
 from lambent.control.plane import ControlPlane, touched
 from lambent.control.refusals import refuse_unsupported
+from lambent.control.snap_start import check_snap_start
 from lambent.model.call import Call, Result
 from lambent.model.errors import invalid_parameter
 from lambent.model.function import FunctionVersion
@@ -36,6 +37,7 @@ def publish_version(plane: ControlPlane, call: Call) -> Result:
         check_settled(latest)
         check_revision(parameters.get("RevisionId"), latest.revision_id)
         _check_code(parameters.get("CodeSha256"), latest)
+        check_snap_start(latest, plane.snapshots.missing)
         version, is_new = publish(cx, latest, parameters.get("Description"))
         if is_new:
             functions.put_version(cx, touched(latest))
@@ -74,7 +76,8 @@ def publish(
         return last, False
     number = functions.take_number(cx, *place, "function", latest.name)
     version = touched(replace(latest, version=str(number), serving=None))
-    if not is_settled(latest) or latest.serving is not None:
+    # And what is initialised before it may be invoked.
+    if version.snap_start or not is_settled(latest) or latest.serving is not None:
         version = pending(version)  # AWS: only what is published while it is made is Pending
     if description is not None:
         version = replace(version, description=description)

@@ -11,7 +11,7 @@ from lambent.invoke.assignment import Deliver, Effect, Pool, Start, Stop
 from lambent.invoke.eviction import Eviction
 from lambent.invoke.ports import Environment, Node
 from lambent.invoke.room import UNBOUNDED, Room
-from lambent.model.errors import ClientFault, PlatformFault
+from lambent.model.errors import AwsError, ClientFault, PlatformFault
 from lambent.model.invocation import EnvironmentSpec, Invocation, InvocationResult
 
 _PATIENCE_S = 0.025
@@ -348,7 +348,7 @@ class Placement:
 def _refuse(waiter: Waiter, error: Exception) -> None:
     """Tells an event that the host could not make an environment for it."""
     if not waiter.result.done():
-        if not isinstance(error, PlatformFault):
+        if not isinstance(error, AwsError):
             error = PlatformFault(f"No execution environment could be started: {error}")
         waiter.result.set_exception(error)
 

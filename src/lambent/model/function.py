@@ -99,6 +99,8 @@ class FunctionVersion:
     """For ``PackageType`` Image: ``code.sha256`` is its manifest's then, and there is no runtime."""
     serving: ServingImage | None = None
     """The image it runs while another one is being unpacked, or after that failed."""
+    snap_start: bool = False
+    """Whether ``SnapStart`` applies to what is published."""
     tracing_mode: str = "PassThrough"
     """``TracingConfig.Mode``: ``PassThrough`` or ``Active``."""
     tenant_isolation_mode: str = ""

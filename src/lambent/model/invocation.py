@@ -9,6 +9,9 @@ from lambent.model.event_invoke import DEFAULT_EVENT_INVOKE_CONFIG, EventInvokeC
 from lambent.model.function import FileSystemConfig
 from lambent.model.image import ContainerImage
 
+SNAP_START = "snap-start"
+"""What functions read in ``AWS_LAMBDA_INITIALIZATION_TYPE`` where they were restored from a snapshot."""
+
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentSpec:
@@ -40,7 +43,7 @@ class EnvironmentSpec:
     dead_letter_arn: str = ""
     """Where an asynchronous event that this version could not process is sent, if anywhere."""
     initialization_type: str = "on-demand"
-    """``on-demand`` or ``provisioned-concurrency``."""
+    """``on-demand``, ``provisioned-concurrency`` or ``snap-start``."""
     file_system: FileSystemConfig | None = None
     image: ContainerImage | None = None
     """For ``PackageType`` Image, where everything is in it: ``task_dir`` is its root."""

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from lambent.http1.server import HttpServer
-from lambent.model.invocation import EnvironmentSpec
+from lambent.model.invocation import SNAP_START, EnvironmentSpec
 from lambent.model.runtime_version import runtime_version_arn
-from lambent.node.environ import build_environ
+from lambent.node.environ import build_environ, restored_environ
 from lambent.node.environment import Environment, Watcher
 from lambent.node.environment_log import EnvironmentLog, LogSink, Phase, open_log
 from lambent.node.extensions_api.launch import find_extensions
@@ -20,9 +20,19 @@ from lambent.node.extensions_api.registry import MAX_EXTENSIONS
 from lambent.node.freezer import Freezer
 from lambent.node.insights import Insights
 from lambent.node.nodejs.runtimes import find_nodes
+from lambent.node.outcomes import Failure
 from lambent.node.runtimes import RUNTIME_NAMES, Interpreter, choose_interpreter, runtime_label
-from lambent.node.sandbox.contract import Backend, Launch
+from lambent.node.sandbox.contract import (
+    Backend,
+    Launch,
+    Sandbox,
+    SandboxError,
+    SnapshotBackend,
+)
+from lambent.node.snapshot import Snapshot, SnapshotError
+from lambent.node.snapshots import Snapshots
 
+_NO_EXTENSIONS = "Lambent does not support SnapStart together with extensions yet."
 _REMEMBERED = 4096
 """POLICY: of how many layers' contents it is remembered which extensions they bring."""
 
@@ -49,7 +59,10 @@ class Node:
         log: LogSink,
         credentials: CredentialSource,
         edge: HttpServer,
+        snapshots: SnapshotBackend | None = None,
     ) -> None:
+        self.snapshots = Snapshots(snapshots, self._begin_snapshot) if snapshots else None
+        """Of versions with SnapStart; None where this host cannot fork templates."""
         self._backend = backend
         self._interpreters = interpreters
         self._log = log
@@ -64,7 +77,8 @@ class Node:
         Raises SandboxError when the host could not make it; nothing is left then.
         """
         log = open_log(spec, self._log, _log_stream(spec.version))
-        return await self._start(spec, log, "init", watcher)
+        phase: Phase = "restore" if spec.initialization_type == SNAP_START else "init"
+        return await self._start(spec, log, phase, watcher)
 
     async def _start(
         self, spec: EnvironmentSpec, log: EnvironmentLog, phase: Phase, watcher: Watcher
@@ -72,12 +86,15 @@ class Node:
         """An environment in its Init phase, or with the log of one that failed inside the invocation."""
         born_s = time.monotonic()
         now_ms = time.time_ns() // 1_000_000
-        extensions = await self._extensions(spec)
+        extensions = () if phase == "restore" else await self._extensions(spec)
         credentials = self._credentials.mint(spec, log.stream[-32:])
-        environ = build_environ(spec, log.stream, credentials)
-        launch = Launch(spec, environ, extensions[:MAX_EXTENSIONS])
         try:
-            sandbox = await self._backend.start(launch)
+            if phase == "restore":
+                sandbox = await self._restore(spec, restored_environ(log.stream, credentials))
+            else:
+                environ = build_environ(spec, log.stream, credentials)
+                launch = Launch(spec, environ, extensions[:MAX_EXTENSIONS])
+                sandbox = await self._backend.start(launch)
         except BaseException:
             self._credentials.revoke(credentials)
             raise
@@ -104,6 +121,31 @@ class Node:
             # Out of descriptors, or the child died meanwhile: it ends like any other, and tells its watcher.
             environment.stop()
         return environment
+
+    async def _restore(self, spec: EnvironmentSpec, environ: Mapping[str, str]) -> Sandbox:
+        if self.snapshots is None:
+            raise SandboxError("this host cannot restore snapshots any more")
+        return await self.snapshots.restore(spec, environ)
+
+    async def _begin_snapshot(self, backend: SnapshotBackend, spec: EnvironmentSpec) -> Snapshot:
+        """See :data:`lambent.node.snapshots.Begin`."""
+        if await self._extensions(spec):
+            failure = Failure("Extension.NotSupported", _NO_EXTENSIONS)
+            raise SnapshotError(failure, _NO_EXTENSIONS)
+        born_s = time.monotonic()
+        log = open_log(spec, self._log, _log_stream(spec.version))
+        credentials = self._credentials.mint(spec, log.stream[-32:])
+        revoke = partial(self._credentials.revoke, credentials)
+        launch = Launch(spec, build_environ(spec, log.stream, credentials))
+        self._log_start(spec, log, "init", time.time_ns() // 1_000_000)
+        try:
+            template = await backend.start_template(launch)
+        except BaseException:
+            revoke()
+            raise
+        snapshot = Snapshot(spec, template, log, born_s, revoke)
+        await snapshot.initialise(self._edge)
+        return snapshot
 
     async def _extensions(self, spec: EnvironmentSpec) -> tuple[str, ...]:
         """The names of its external extensions. Layers never change, so it is looked once."""

@@ -41,6 +41,11 @@ def _own(spec: EnvironmentSpec) -> dict[str, str]:
     return {**spec.environment, **runtime_environ(spec.runtime), "_HANDLER": spec.handler}
 
 
+def restored_environ(log_stream: str, credentials: Mapping[str, str]) -> dict[str, str]:
+    """Those that a restored environment has of its own; the others are as they were initialised with."""
+    return {**credentials, "AWS_LAMBDA_LOG_STREAM_NAME": log_stream}
+
+
 def build_environ(
     spec: EnvironmentSpec, log_stream: str, credentials: Mapping[str, str]
 ) -> dict[str, str]:

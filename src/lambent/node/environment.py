@@ -18,6 +18,7 @@ from typing import Protocol
 
 from lambent.http1.exchange import Exchange
 from lambent.http1.server import HttpServer
+from lambent.model.errors import ClientFault
 from lambent.model.invocation import EnvironmentSpec, Invocation, InvocationResult
 from lambent.node import endings, outcomes
 from lambent.node.doors import Doors
@@ -137,6 +138,13 @@ class Environment(EnvironmentInvocations):
         self._deadline.set(time.monotonic() + LAST_WORDS_S)
         endpoints.accept(exchange)
 
+    def on_restore_error(self, exchange: Exchange, error_type: str) -> None:
+        """A hook that is to run after being restored failed: AWS does not try again."""
+        self.state = move(self.state, Event.RESTORE_ERROR)
+        self._init_failure = lambda _: outcomes.restore_failed(error_type)
+        self._deadline.set(time.monotonic() + LAST_WORDS_S)
+        endpoints.accept(exchange)
+
     def give_up(self, request_id: str, failure: Failure) -> None:
         """The response to this invocation, if it works on that still, will never be whole."""
         if self._invocation is not None and self._invocation.request_id == request_id:
@@ -155,6 +163,8 @@ class Environment(EnvironmentInvocations):
         describe = describe_timeout(self.spec.timeout_s, now_ms)
         if not self._is_initialised and self._phase == "init":
             describe = partial(outcomes.init_timed_out, deadline_s=INIT_DEADLINE_S)
+        elif not self._is_initialised and self._phase == "restore":
+            describe = outcomes.restore_timed_out
         if self.state is not State.FAILED:
             self._fail(describe)
         self.stop(reason)
@@ -230,8 +240,15 @@ class Environment(EnvironmentInvocations):
 
         Raises SandboxError when the host could not make it. AWS does it in the same sandbox, emptied.
         """
+        if self._phase == "restore":
+            raise self._restore_fault()
         assert self._again is not None  # noqa: S101 - given by the node
         return await self._again(watcher)
+
+    def _restore_fault(self) -> ClientFault:
+        """AWS: what cannot be restored fails the request itself."""
+        describe = self._init_failure or (lambda _: outcomes.restore_failed("Runtime.ExitError"))
+        return describe("").fault or outcomes.RESTORE_FAILED
 
     def refuse_invocation(self, invocation: Invocation) -> InvocationResult:
         """Answers an invocation whose environment failed to initialise, with its log lines.

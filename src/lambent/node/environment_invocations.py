@@ -4,6 +4,7 @@ What ends it, and what extensions have to do with that, is the other half: :mod:
 """
 
 import asyncio
+import math
 import time
 from abc import ABC, abstractmethod
 
@@ -21,11 +22,12 @@ from lambent.node.environment_extensions import EnvironmentExtensions
 from lambent.node.environment_log import Ending, EnvironmentLog, Phase
 from lambent.node.freezer import Freezer
 from lambent.node.insights import Insights
-from lambent.node.lifecycle import Event, State, move
+from lambent.node.lifecycle import Event, InvalidStateTransitionError, State, move
 from lambent.node.outcomes import Failure
 from lambent.node.responses import Responses
 from lambent.node.runtime_api import endpoints
 from lambent.node.sandbox.contract import Sandbox
+from lambent.observe.report import Restore
 
 INIT_DEADLINE_S = 10.0
 """AWS: the Init phase is limited to 10 seconds. Source: "Lambda execution environment lifecycle"."""
@@ -49,7 +51,7 @@ class EnvironmentInvocations(ABC):
         self._phase: Phase = phase
         self._is_retry = phase == "invoke"
         self._is_initialised = False
-        self.state = State.INIT
+        self.state = State.RESTORE if phase == "restore" else State.INIT
         self.request_id: bytes | None = None
         self.past_request_id: bytes | None = None
         self.idle_since_s = born_s
@@ -57,6 +59,8 @@ class EnvironmentInvocations(ABC):
         self._log = log
         self._born_s = born_s
         self._init_ms: float | None = None
+        self._restore: Restore | None = None
+        self._woken_s = time.monotonic()
         self._init_ended_s = 0.0
         self._trace: InvocationTrace | None = None
         self._invocation: Invocation | None = None
@@ -190,6 +194,12 @@ class EnvironmentInvocations(ABC):
         self._hold(exchange)
         self._settle()
 
+    def on_restore_next(self, exchange: Exchange) -> None:
+        """A runtime asks to be restored: that it is, where it is at all. Raises InvalidStateTransitionError."""
+        if self.state is not State.RESTORE:
+            raise InvalidStateTransitionError(self.state, Event.NEXT)
+        exchange.respond_raw(200, b"", b"")
+
     def _hold(self, exchange: Exchange) -> None:
         self._waiting = exchange
         exchange.on_disconnect = self._on_hang_up
@@ -208,7 +218,7 @@ class EnvironmentInvocations(ABC):
         self._tell_ready()
         if self.state is State.READY:
             self._freezer.watch(self)
-        if is_first and self._phase == "init":
+        if is_first and self._phase != "invoke":
             # Last: the event is on its way already.
             self._sandbox.limit_cpu()
 
@@ -232,6 +242,10 @@ class EnvironmentInvocations(ABC):
             # Source: recorded REPORT lines.
             self._init_ms = init_ms
             self._init_ended_s = time.time()
+        elif self._phase == "restore":
+            # AWS: billed is what loading the runtime and the hooks take, not bringing the snapshot.
+            billed_ms = math.ceil((time.monotonic() - self._woken_s) * 1000)
+            self._restore = Restore(init_ms, billed_ms)
 
     # What lambent.node.responses does with it
 
@@ -260,6 +274,7 @@ class EnvironmentInvocations(ABC):
             return
         self._capture.drain()
         init_ms, self._init_ms = self._init_ms, None
+        restore, self._restore = self._restore, None
         if self._trace is not None:
             self._trace.answered(fault=function_error is not None)
         produced_bytes = 0 if function_error else len(payload)
@@ -274,6 +289,7 @@ class EnvironmentInvocations(ABC):
             produced_bytes=produced_bytes if streamed_bytes is None else streamed_bytes,
             failure=self._failure,
             trace=self._trace,
+            restore=restore,
         )
         self._write_end(ending)
         if not answer.done():

@@ -6,7 +6,7 @@ The format is chosen once for each environment, by :func:`open_log`: lines of te
 from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple, Protocol
 
-from lambent.model.invocation import EnvironmentSpec, InvocationTrace
+from lambent.model.invocation import SNAP_START, EnvironmentSpec, InvocationTrace
 from lambent.node.outcomes import Failure
 from lambent.observe import report, report_json
 from lambent.observe.log_levels import RANKS, LevelFilter
@@ -14,8 +14,11 @@ from lambent.observe.log_levels import RANKS, LevelFilter
 _TAIL_BYTES = 4096
 _TAIL_EVENTS = 512
 
-Phase = Literal["init", "invoke"]
-"""Where initialisation runs: ahead of the first event or, after that failed, inside its invocation."""
+Phase = Literal["init", "invoke", "restore"]
+"""Where initialisation runs: ahead of the first event or, after that failed, inside its invocation.
+
+Instead of it, an environment is restored from a snapshot.
+"""
 
 
 InitStart = tuple[int, str, Phase, str | None]
@@ -49,6 +52,7 @@ class Ending(NamedTuple):
     produced_bytes: int
     failure: Failure | None
     trace: InvocationTrace | None = None
+    restore: report.Restore | None = None
 
 
 class EnvironmentLog:
@@ -95,13 +99,26 @@ class EnvironmentLog:
         """
         if phase == "init" and runtime_version:  # AWS: an image has no runtime version
             self.write(now_ms, report.init_start(runtime_version, arn))
+        elif phase == "restore":
+            self.write(now_ms, report.restore_start(runtime_version, arn))
 
     def init_done(self, now_ms: int, init_ms: float, phase: Phase) -> None:
-        """The runtime asks for its first event. AWS: text says nothing of it."""
+        """The runtime asks for its first event.
+
+        AWS: text says so of a snapshot's initialisation, and of being restored.
+        """
+        if phase == "restore":
+            self.write(now_ms, report.restore_report(init_ms))
+        elif self._spec.initialization_type == SNAP_START:
+            self.write(now_ms, report.init_report(init_ms, phase=phase, status=None))
 
     def init_failed(self, now_ms: int, init_ms: float, failure: Failure, phase: Phase) -> None:
         """Initialisation failed or overran."""
         status, error_type = failure.status, error_only(failure)
+        if phase == "restore":
+            line = report.restore_report(init_ms, status=status, error_type=error_type)
+            self.write(now_ms, line)
+            return
         line = report.init_report(init_ms, phase=phase, status=status, error_type=error_type)
         self.write(now_ms, line)
 
@@ -142,6 +159,7 @@ class EnvironmentLog:
             status=ending.status,
             error_type=ending.error_type,
             trace=ids_of(ending.trace),
+            restore=ending.restore,
         )
         self.write(now_ms, line)
 
@@ -167,18 +185,21 @@ class JsonEnvironmentLog(EnvironmentLog):
     def init_start(
         self, now_ms: int, runtime_version: str, phase: Phase, arn: str | None = None
     ) -> None:
-        record = report_json.init_start(
-            now_ms,
-            runtime_version=runtime_version,
-            function_name=self._spec.function_name,
-            function_version=self._spec.version,
-            instance_id=self.stream[-32:],
-            memory_mib=self._spec.memory_mib,
-            phase=phase,
-            runtime_version_arn=arn,
-            initialization_type=self._spec.initialization_type,
+        about: dict[str, Any] = {
+            "runtime_version": runtime_version,
+            "function_name": self._spec.function_name,
+            "function_version": self._spec.version,
+            "instance_id": self.stream[-32:],
+            "memory_mib": self._spec.memory_mib,
+            "runtime_version_arn": arn,
+        }
+        if phase == "restore":
+            self._record(now_ms, report_json.restore_start(now_ms, **about))
+            return
+        kind = self._spec.initialization_type
+        self._record(
+            now_ms, report_json.init_start(now_ms, **about, phase=phase, initialization_type=kind)
         )
-        self._record(now_ms, record)
 
     def init_done(self, now_ms: int, init_ms: float, phase: Phase) -> None:
         self._init_ended(now_ms, init_ms, phase, "success", None)
@@ -189,10 +210,13 @@ class JsonEnvironmentLog(EnvironmentLog):
     def _init_ended(
         self, now_ms: int, init_ms: float, phase: Phase, status: str, error_type: str | None
     ) -> None:
-        how: dict[str, Any] = {
+        how: dict[str, Any] = {"status": status, "error_type": error_type}
+        if phase == "restore":
+            self._record(now_ms, report_json.restore_runtime_done(now_ms, **how))
+            self._record(now_ms, report_json.restore_report(now_ms, init_ms, **how))
+            return
+        how |= {
             "phase": phase,
-            "status": status,
-            "error_type": error_type,
             "initialization_type": self._spec.initialization_type,
         }
         self._record(now_ms, report_json.init_runtime_done(now_ms, **how))
@@ -231,6 +255,7 @@ class JsonEnvironmentLog(EnvironmentLog):
             init_ms=ending.init_ms,
             status=status_of(ending),
             error_type=ending.error_type,
+            restore=ending.restore,
             tracing=tracing_of(ending.trace),
             tenant_id=self._spec.tenant_id,
         )

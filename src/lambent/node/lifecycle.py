@@ -17,6 +17,7 @@ class State(Enum):
     __hash__ = object.__hash__
 
     INIT = auto()
+    RESTORE = auto()
     EXTENSIONS_INIT = auto()
     READY = auto()
     INVOKING = auto()
@@ -38,6 +39,7 @@ class Event(Enum):
     RESPONSE = auto()
     ERROR = auto()
     INIT_ERROR = auto()
+    RESTORE_ERROR = auto()
     SHUT_DOWN = auto()
     STOP = auto()
 
@@ -60,6 +62,7 @@ TRANSITIONS: dict[State, dict[Event, State]] = {
         Event.INIT_ERROR: State.FAILED,
         **_ENDS,
     },
+    State.RESTORE: {Event.NEXT: State.READY, Event.RESTORE_ERROR: State.FAILED, **_ENDS},
     State.EXTENSIONS_INIT: {Event.NEXT: State.READY, **_ENDS},
     State.READY: {Event.DISPATCH: State.INVOKING, **_ENDS},
     State.INVOKING: {Event.RESPONSE: State.RESPONDED, Event.ERROR: State.RESPONDED, **_ENDS},

@@ -68,6 +68,32 @@ def init_timed_out(request_id: str, deadline_s: float) -> Failure:
     return Failure("Sandbox.Timedout", message, "timeout", f"{message}\n")
 
 
+# Source: the shapes of these names in botocore's ``lambda`` model, whose documentation the texts are; the second
+# one is also in "Troubleshooting SnapStart errors for Lambda functions".
+RESTORE_FAILED = ClientFault(
+    "SnapStartException",
+    "The afterRestore() runtime hook encountered an error. For more information, check the Amazon "
+    "CloudWatch logs.",
+    400,
+)
+_RESTORE_TIMED_OUT = ClientFault(
+    "SnapStartTimeoutException",
+    "Lambda couldn't restore the snapshot within the timeout limit.",
+    408,
+)
+
+
+def restore_failed(error_type: str) -> Failure:
+    """A hook that runs after being restored failed, or the runtime ended in it."""
+    return Failure(error_type, RESTORE_FAILED.message, fault=RESTORE_FAILED)
+
+
+def restore_timed_out(_: str) -> Failure:
+    """Being restored, hooks included, took more than 10 seconds."""
+    message = _RESTORE_TIMED_OUT.message
+    return Failure("Sandbox.Timedout", message, "timeout", fault=_RESTORE_TIMED_OUT)
+
+
 def timed_out(message: str, log_line: str) -> Failure:
     """The function ran into its timeout. ``message`` carries time and request id."""
     return Failure("Sandbox.Timedout", message, "timeout", log_line)

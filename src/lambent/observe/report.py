@@ -7,6 +7,14 @@ Source: recorded log streams and https://docs.aws.amazon.com/lambda/latest/dg/py
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import NamedTuple
+
+
+class Restore(NamedTuple):
+    """How long it took to be restored from a snapshot, and what of that is billed: the runtime, and the hooks."""
+
+    duration_ms: float
+    billed_ms: int
 
 
 def init_start(runtime_version: str, runtime_version_arn: str | None = None) -> bytes:
@@ -17,6 +25,20 @@ def init_start(runtime_version: str, runtime_version_arn: str | None = None) -> 
         f"INIT_START Runtime Version: {runtime_version}"
         f"\tRuntime Version ARN: {runtime_version_arn}\n"
     ).encode()
+
+
+def restore_start(runtime_version: str, runtime_version_arn: str | None = None) -> bytes:
+    """``RESTORE_START``, where ``INIT_START`` stands without SnapStart. Source: recorded log streams."""
+    return b"RESTORE_START" + init_start(runtime_version, runtime_version_arn)[len("INIT_START") :]
+
+
+def restore_report(
+    duration_ms: float, *, status: str | None = None, error_type: str | None = None
+) -> bytes:
+    """``RESTORE_REPORT``. Source: recorded log streams; with a status, best known."""
+    outcome = _outcome(status, error_type)
+    rest = f"\t{outcome}" if outcome else ""
+    return f"RESTORE_REPORT Restore Duration: {duration_ms:.2f} ms{rest}\n".encode()
 
 
 def start(request_id: str, version: str) -> bytes:
@@ -51,6 +73,7 @@ def report(
     status: str | None = None,
     error_type: str | None = None,
     trace: tuple[str, str] | None = None,
+    restore: "Restore | None" = None,
 ) -> bytes:
     """``REPORT``. ``status`` is ``timeout``, ``error`` or None for success; ``trace`` the id and the segment's.
 
@@ -58,9 +81,14 @@ def report(
     second line in the same event. Source: recorded log streams; with a status, best known.
     """
     init = "" if init_ms is None else f"\tInit Duration: {init_ms:.2f} ms"
+    billed = billed_ms(duration_ms, init_ms)
+    if restore is not None:
+        billed += restore.billed_ms
+        init += f"\tRestore Duration: {restore.duration_ms:.2f} ms"
+        init += f"\tBilled Restore Duration: {restore.billed_ms} ms"
     return (
         f"REPORT RequestId: {request_id}\tDuration: {duration_ms:.2f} ms"
-        f"\tBilled Duration: {billed_ms(duration_ms, init_ms)} ms\tMemory Size: {memory_mib} MB"
+        f"\tBilled Duration: {billed} ms\tMemory Size: {memory_mib} MB"
         f"\tMax Memory Used: {max_memory_mib} MB{init}\t{_outcome(status, error_type)}\n"
         f"{_traced(trace)}"
     ).encode()
@@ -70,10 +98,10 @@ def init_report(
     duration_ms: float,
     *,
     phase: str = "init",
-    status: str = "timeout",
+    status: str | None = "timeout",
     error_type: str | None = None,
 ) -> bytes:
-    """``INIT_REPORT``, written for an initialisation that failed or overran.
+    """``INIT_REPORT``, written for an initialisation that failed or overran, and for a snapshot's.
 
     ``phase`` is ``init``, or ``invoke`` when it was run again inside the first invocation.
     """

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from lambent.observe.log_levels import RANKS
+from lambent.observe.report import Restore
 
 _MIB: Final = 1024 * 1024
 
@@ -87,6 +88,45 @@ def init_report(
     return _record(_level(least, status), at_ms, "platform.initReport", record)
 
 
+def restore_start(
+    at_ms: int,
+    *,
+    runtime_version: str,
+    function_name: str,
+    function_version: str,
+    instance_id: str,
+    memory_mib: int,
+    runtime_version_arn: str | None = None,
+) -> Record:
+    """``platform.restoreStart``; its level is that of ``platform.initStart``."""
+    arn = {} if runtime_version_arn is None else {"runtimeVersionArn": runtime_version_arn}
+    record = {
+        "runtimeVersion": runtime_version,
+        **arn,
+        "functionName": function_name,
+        "functionVersion": function_version,
+        "instanceId": instance_id,
+        "instanceMaxMemory": memory_mib * _MIB,
+    }
+    return _record("INFO", at_ms, "platform.restoreStart", record)
+
+
+def restore_runtime_done(
+    at_ms: int, *, status: str = "success", error_type: str | None = None
+) -> Record:
+    """``platform.restoreRuntimeDone``."""
+    level = _level("DEBUG", status)
+    return _record(level, at_ms, "platform.restoreRuntimeDone", _outcome(status, error_type))
+
+
+def restore_report(
+    at_ms: int, restore_ms: float, *, status: str = "success", error_type: str | None = None
+) -> Record:
+    """``platform.restoreReport``."""
+    record = {**_outcome(status, error_type), "metrics": {"durationMs": round(restore_ms, 3)}}
+    return _record(_level("INFO", status), at_ms, "platform.restoreReport", record)
+
+
 def start(
     at_ms: int,
     request_id: str,
@@ -134,6 +174,7 @@ def report(
     error_type: str | None = None,
     tracing: Tracing | None = None,
     tenant_id: str | None = None,
+    restore: Restore | None = None,
 ) -> Record:
     """``platform.report``. ``status`` is ``success``, ``error`` or ``timeout``."""
     metrics: dict[str, float] = {
@@ -144,6 +185,9 @@ def report(
     }
     if init_ms is not None:
         metrics["initDurationMs"] = round(init_ms, 3)
+    if restore is not None:
+        metrics["billedDurationMs"] += restore.billed_ms
+        metrics["restoreDurationMs"] = round(restore.duration_ms, 3)
     about = {**_outcome(status, error_type), **_tenant(tenant_id), **_tracing(tracing)}
     record = {"requestId": request_id, "metrics": metrics, **about}
     return _record(_level("INFO", status), at_ms, "platform.report", record)

@@ -37,7 +37,6 @@ def test_default_valued_members_are_accepted(client: Any, member: dict[str, Any]
         ({"VpcConfig": {"SubnetIds": ["subnet-1"]}}, "VpcConfig"),
         ({"KMSKeyArn": "arn:aws:kms:us-east-1:0:key/k"}, "KMSKeyArn"),
         ({"FileSystemConfigs": [{"Arn": "a", "LocalMountPath": "/mnt/a"}]}, "the file system a"),
-        ({"SnapStart": {"ApplyOn": "PublishedVersions"}}, "SnapStart"),
         ({"DurableConfig": {}}, "DurableConfig"),
         ({"CapacityProviderConfig": {}}, "CapacityProviderConfig"),
         ({"RuntimeConfig": {}}, "RuntimeConfig"),

@@ -9,6 +9,8 @@ from lambent.node.lifecycle import TRANSITIONS, Event, InvalidStateTransitionErr
 LEGAL: dict[tuple[State, Event], State] = {
     (State.INIT, Event.NEXT): State.READY,
     (State.INIT, Event.INIT_ERROR): State.FAILED,
+    (State.RESTORE, Event.NEXT): State.READY,
+    (State.RESTORE, Event.RESTORE_ERROR): State.FAILED,
     (State.READY, Event.DISPATCH): State.INVOKING,
     (State.INVOKING, Event.RESPONSE): State.RESPONDED,
     (State.INVOKING, Event.ERROR): State.RESPONDED,
@@ -39,9 +41,9 @@ def test_a_move_is_written_down_or_refused(state: State, event: Event) -> None:
 
 
 def test_every_state_is_in_the_table_and_can_be_reached() -> None:
-    """No state is forgotten, each is reached from INIT, and only STOPPED is an end."""
+    """No state is forgotten, each is reached from INIT or RESTORE, and only STOPPED is an end."""
     assert set(TRANSITIONS) == set(State)
-    reached = {State.INIT}
+    reached = {State.INIT, State.RESTORE}
     while more := {after for s in reached for after in TRANSITIONS[s].values()} - reached:
         reached |= more
     assert reached == set(State)

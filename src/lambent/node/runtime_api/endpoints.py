@@ -16,6 +16,7 @@ PREFIX = b"/2018-06-01/runtime/"
 _INVOCATION = PREFIX + b"invocation/"
 _NEXT = PREFIX + b"invocation/next"
 _INIT_ERROR = PREFIX + b"init/error"
+_RESTORE_NEXT, _RESTORE_ERROR = PREFIX + b"restore/next", PREFIX + b"restore/error"
 _RESPONSE = b"/response"
 _JSON = b"content-type: application/json\r\n"
 _ACCEPTED = b'{"status":"OK"}\n'
@@ -32,6 +33,8 @@ class RuntimeSide(Protocol):
     def on_response(self, exchange: Exchange) -> None: ...
     def on_error(self, exchange: Exchange, error_type: str) -> None: ...
     def on_init_error(self, exchange: Exchange, error_type: str) -> None: ...
+    def on_restore_next(self, exchange: Exchange) -> None: ...
+    def on_restore_error(self, exchange: Exchange, error_type: str) -> None: ...
     def on_other(self, exchange: Exchange) -> bool:
         """What is not the Runtime API's; False where it is nobody's."""
         ...
@@ -53,10 +56,21 @@ def handle(environment: RuntimeSide, exchange: Exchange) -> None:
         elif target == _INIT_ERROR:
             if _method_is(exchange, b"POST"):
                 environment.on_init_error(exchange, _error_type(exchange))
+        elif target in {_RESTORE_NEXT, _RESTORE_ERROR}:
+            _restore(environment, exchange, target)
         elif not environment.on_other(exchange):
             refuse(exchange, 404, "NotFound", f"No such path: {target.decode(errors='replace')}")
     except InvalidStateTransitionError as error:
         refuse(exchange, 403, "InvalidStateTransition", f"State transition is not allowed: {error}")
+
+
+def _restore(environment: RuntimeSide, exchange: Exchange, target: bytes) -> None:
+    """What a runtime asks that was restored from a snapshot, and posts when a hook failed then."""
+    if target == _RESTORE_NEXT:
+        if _method_is(exchange, b"GET"):
+            environment.on_restore_next(exchange)
+    elif _method_is(exchange, b"POST"):
+        environment.on_restore_error(exchange, _error_type(exchange))
 
 
 def _answer(environment: RuntimeSide, exchange: Exchange, rest: bytes) -> None:

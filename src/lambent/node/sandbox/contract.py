@@ -110,6 +110,30 @@ class Sandbox(Protocol):
     def oom_killed(self) -> bool: ...
 
 
+class Template(Sandbox, Protocol):
+    """A sandbox that others are forked from, once its function is initialised."""
+
+    snapshot: "asyncio.Future[None]"
+    """Done when it is; fails when it ends before."""
+
+    def retire(self) -> None:
+        """Ends it; what was forked from it lives on."""
+        ...
+
+
+class SnapshotBackend(Protocol):
+    """A backend that can fork what it started. All raise SandboxError where the host cannot."""
+
+    async def start_template(self, launch: Launch) -> Template: ...
+    async def restore(self, template: Template, environ: Mapping[str, str]) -> Sandbox:
+        """A sandbox in the state of ``template``, whose runtime finds ``environ`` in its environment."""
+        ...
+
+    def prepare(self, template: Template) -> None:
+        """It is about to be restored from: what can be done ahead may be."""
+        ...
+
+
 class Backend(Protocol):
     """Makes sandboxes of one kind."""
 

@@ -16,12 +16,13 @@ from typing import Any
 from lambent.model.limits import MEMORY_MAX
 from lambent.node.entrypoint import BOOTSTRAP_SCRIPT
 from lambent.node.linux.cgroups import Cgroup, CgroupLayout, prepare_layout
+from lambent.node.linux.user_notification import can_ask
 from lambent.node.nodejs.runtimes import find_nodes
 from lambent.node.runtimes import Interpreter, choose_interpreter
 from lambent.node.sandbox import ways
 from lambent.node.sandbox.assignment import Assignment
 from lambent.node.sandbox.birth import bear
-from lambent.node.sandbox.contract import Launch, NetworkError, SandboxError
+from lambent.node.sandbox.contract import Launch, NetworkError, SandboxError, Template
 from lambent.node.sandbox.managed import WAITING_PROGRAMS, hidden_node_root, managed_runtime
 from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
 from lambent.node.sandbox.network import OutboundNetwork
@@ -222,6 +223,28 @@ class NamespaceBackend:
         return await self.templates.start(choice.interpreter, launch.spec.memory_mib, rest)
 
     async def _make_stem_cell(self, interpreter: Interpreter) -> NamespaceSandbox:
+    async def restore(self, template: Template, environ: Mapping[str, str]) -> NamespaceSandbox:
+        """An environment forked from one of :meth:`start_template`. Raises SandboxError."""
+        assert isinstance(template, TemplateSandbox)  # noqa: S101 - made here
+        return await self.templates.restore(template, environ)
+
+    def prepare(self, template: Template) -> None:
+        """Has forks of it made ahead."""
+        assert isinstance(template, TemplateSandbox)  # noqa: S101 - made here
+        self.templates.prepare(template)
+
+    def snap_start_missing(self) -> str | None:
+        """What SnapStart needs and this host has not; None where it has it all."""
+        if self.rootless:
+            return (
+                "root: without it no environment can be made for a fork to join (sudo lambent up)"
+            )
+        if self._layout.v2 is None:
+            return "a cgroup v2 hierarchy to freeze initialised functions in"
+        if not can_ask():
+            return "Linux 5.8 with seccomp's user notification"
+        return None
+
         return await self._make(interpreter, MEMORY_MAX.value, None)
 
     async def _make_loaded(self, kind: LoadedKind) -> NamespaceSandbox:

@@ -1,0 +1,101 @@
+"""The snapshots of this node, one for each version in use: made when it is published, or when it is first needed.
+
+Contract:
+1. However many environments ask at once, a version is initialised once; again only after its template died, was
+   given up to make room, or the platform was started anew.
+2. A version that is no more has no snapshot; environments forked from it go on.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+
+from lambent.model.invocation import EnvironmentSpec
+from lambent.node.sandbox.contract import Sandbox, SandboxError, SnapshotBackend
+from lambent.node.snapshot import Snapshot, SnapshotError
+
+_MOST_SNAPSHOTS = 64
+"""POLICY: how many versions are kept initialised; one not used for longest is initialised again when it is."""
+
+Begin = Callable[[SnapshotBackend, EnvironmentSpec], Awaitable[Snapshot]]
+"""Starts a template and initialises it. Raises SandboxError or SnapshotError."""
+
+
+class Snapshots:
+    """Lives on the loop's thread only."""
+
+    def __init__(self, backend: SnapshotBackend, begin: Begin, most: int = _MOST_SNAPSHOTS) -> None:
+        self._backend = backend
+        self._begin = begin
+        self._most = most
+        self._specs: dict[str, EnvironmentSpec] = {}
+        self._made: dict[str, asyncio.Task[Snapshot]] = {}
+
+    async def make(self, spec: EnvironmentSpec) -> None:
+        """Has a version initialised, if it is not. Raises SandboxError, or SnapshotError: it is the function's."""
+        await self._get(spec)
+
+    async def restore(self, spec: EnvironmentSpec, environ: Mapping[str, str]) -> Sandbox:
+        """An environment in the state of its snapshot, with ``environ`` as its own. Raises SandboxError."""
+        try:
+            snapshot = await self._get(spec)
+        except SnapshotError as error:
+            raise SandboxError(f"its snapshot could not be made again: {error}") from error
+        sandbox = await self._backend.restore(snapshot.template, environ)
+        snapshot.use(sandbox)
+        return sandbox
+
+    async def _get(self, spec: EnvironmentSpec) -> Snapshot:
+        task = self._made.get(spec.key)
+        if task is None or (task.done() and not _is_live(task)):
+            task = asyncio.get_running_loop().create_task(self._make(spec))
+            self._made[spec.key] = task
+            self._specs[spec.key] = spec
+            self._make_room()
+        return await asyncio.shield(task)
+
+    async def _make(self, spec: EnvironmentSpec) -> Snapshot:
+        snapshot = await self._begin(self._backend, spec)
+        if spec.key in self._made:
+            self._backend.prepare(snapshot.template)
+        else:
+            snapshot.template.retire()  # nobody wants it any more
+        return snapshot
+
+    def _make_room(self) -> None:
+        unused = [
+            (task.result().used_s, key)
+            for key, task in self._made.items()
+            if _is_live(task) and not task.result().forks
+        ]
+        for _, key in sorted(unused)[: max(0, len(self._made) - self._most)]:
+            self._drop(key)
+
+    def retire(self, is_current: Callable[[EnvironmentSpec], bool]) -> None:
+        """Ends the template of every version for which ``is_current(spec)`` is false."""
+        for key in [key for key, spec in self._specs.items() if not is_current(spec)]:
+            self._drop(key)
+
+    def _drop(self, key: str) -> None:
+        self._specs.pop(key, None)
+        task = self._made.pop(key, None)
+        if task is not None and _is_live(task):
+            task.result().template.retire()
+
+    def count(self) -> int:
+        """How many versions are initialised."""
+        return sum(1 for task in self._made.values() if _is_live(task))
+
+    async def close(self) -> None:
+        """Ends every template, also one on its way."""
+        tasks = [task for task in self._made.values() if not task.done()]
+        self.retire(lambda _: False)
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
+
+
+def _is_live(task: "asyncio.Task[Snapshot]") -> bool:
+    if not task.done() or task.cancelled() or task.exception() is not None:
+        return False
+    return task.result().is_live
