@@ -95,12 +95,12 @@ class Control:
             runtime_missing=missing_runtime,
             provisioned_status=changes.provisioned_status,
             sources=sources,
-            images=images,
             snapshots=snapshots,
+            images=images,
             later=on_thread(thread),
         )
-        await loop.run_in_executor(thread, lifecycle.recover, plane)
         changes.snapshots = snapshots
+        await loop.run_in_executor(thread, lifecycle.recover, plane)
         changes.reserve_all()
         await preloading
         return cls(plane, directory, changes, thread, sources, images, snapshots)

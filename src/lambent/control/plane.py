@@ -63,9 +63,9 @@ class ControlPlane:
     """The build of a runtime on this host, 64 hex digits; None where none can be told."""
     provisioned_status: Callable[[str], ProvisionedStatus] = lambda _: _NOTHING_YET
     """How far the provisioned concurrency of a qualified ARN is, asked of the invocation path."""
-    sources: EventSources = field(default_factory=NoEventSources)
     snapshots: Snapshots = field(default_factory=NoSnapshots)
     """Where versions with SnapStart are initialised."""
+    sources: EventSources = field(default_factory=NoEventSources)
     """Those who poll event sources."""
     images: Images = field(default_factory=NoImages)
     """Where container images are unpacked."""

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 from lambent.control import paging
 from lambent.control.account import check_code_storage
-from lambent.control.answers import code_sha256, function_configuration, listed_configuration
+from lambent.control.answers import function_configuration, listed_configuration, shown_sha256
 from lambent.control.lifecycle import is_settled, pending
 from lambent.control.locate import (
     check_revision,
@@ -86,7 +86,7 @@ def publish(
 
 
 def _check_code(given: str | None, latest: FunctionVersion) -> None:
-    current = code_sha256(latest.code)
+    current = shown_sha256(latest)
     if given and given != current:
         raise invalid_parameter(
             f"CodeSHA256 ({given}) is different from current CodeSHA256 in $LATEST ({current}). "

@@ -222,7 +222,6 @@ class NamespaceBackend:
         rest = self._requests.rest(launch, managed_runtime(launch.spec, choice))
         return await self.templates.start(choice.interpreter, launch.spec.memory_mib, rest)
 
-    async def _make_stem_cell(self, interpreter: Interpreter) -> NamespaceSandbox:
     async def restore(self, template: Template, environ: Mapping[str, str]) -> NamespaceSandbox:
         """An environment forked from one of :meth:`start_template`. Raises SandboxError."""
         assert isinstance(template, TemplateSandbox)  # noqa: S101 - made here
@@ -245,6 +244,7 @@ class NamespaceBackend:
             return "Linux 5.8 with seccomp's user notification"
         return None
 
+    async def _make_stem_cell(self, interpreter: Interpreter) -> NamespaceSandbox:
         return await self._make(interpreter, MEMORY_MAX.value, None)
 
     async def _make_loaded(self, kind: LoadedKind) -> NamespaceSandbox:
