@@ -200,6 +200,7 @@ class NamespaceBackend:
         managed = managed_runtime(launch.spec, choice)
         rest = self._requests.rest(launch, managed)
         memory_mib = launch.spec.memory_mib
+        self._loaded.cells.postpone()
         if managed.waiting and not launch.extensions and launch.spec.file_system is None:
             kind = self._requests.kind(launch.spec.runtime, choice.interpreter, managed)
             loaded = await self._loaded.start(kind, rest, memory_mib)

@@ -69,6 +69,11 @@ class StemCells(Generic[Kind]):
             cell.discard()
         return None
 
+    def postpone(self) -> None:
+        """Something else is being started: what is missing is made when it is quiet again."""
+        if self._timer is not None or (self._growing is not None and not self._growing.done()):
+            self._grow_later()
+
     def count(self) -> int:
         """How many wait."""
         return sum(len(shelf) for shelf in self._shelves.values())
@@ -132,15 +137,17 @@ class StemCells(Generic[Kind]):
     async def _grow(self) -> None:
         """One after the other, until all are there or something else is being started."""
         for key, kind in tuple(self._kinds.items()):
-            shelf = self._shelves.setdefault(key, deque())
-            while len(shelf) < self._count and self._timer is None:
+            while key in self._kinds and self._timer is None:
+                shelf = self._shelves.setdefault(key, deque())
+                if len(shelf) >= self._count:
+                    break
                 try:
                     cell = await self._make(kind)
                 except SandboxError:  # what stands in the way is told to who asks for one
                     break
                 if self._shelves.get(key) is not shelf:
                     cell.discard()  # of a zygote that was replaced meanwhile, or of a kind not in use any more
-                    return
+                    continue
                 shelf.append(cell)
                 cell.exited.add_done_callback(partial(self._on_exit, shelf, cell))
 
