@@ -68,8 +68,9 @@ def check_access(settings: Mapping[str, Any], kind: SourceKind) -> None:
         )
     if kind is kinds.MQ and "BASIC_AUTH" not in types:
         raise invalid_parameter("SourceAccessConfigurations must have BASIC_AUTH for Amazon MQ.")
-    if settings.get("ProvisionedPollerConfig"):
-        raise not_yet(f"ProvisionedPollerConfig of {kind.title} event sources")
+    for member in ("ProvisionedPollerConfig", "LoggingConfig"):
+        if settings.get(member):
+            raise not_yet(f"{member} of {kind.title} event sources")
     config: Mapping[str, Any] = settings.get(CONFIGS.get(kind.service, "")) or {}
     if config.get("SchemaRegistryConfig"):
         raise not_yet("SchemaRegistryConfig of an event source mapping")

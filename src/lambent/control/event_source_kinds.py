@@ -102,7 +102,7 @@ _KAFKA: Final = frozenset(
     [
         *("StartingPosition", "StartingPositionTimestamp", "Topics", "DestinationConfig"),
         *("MaximumRecordAgeInSeconds", "BisectBatchOnFunctionError", "MaximumRetryAttempts"),
-        "ProvisionedPollerConfig",
+        *("ProvisionedPollerConfig", "LoggingConfig"),
     ]
 )
 _KAFKA_DEFAULTS: Final[Mapping[str, Any]] = {
@@ -140,7 +140,8 @@ MQ: Final = SourceKind(
 )
 BROKERS: Final = (KAFKA, MSK, MQ)
 _KINDS: Final = {kind.service: kind for kind in (SQS, KINESIS, DYNAMODB, *BROKERS)}
-TITLES: Final = tuple(kind.title for kind in _KINDS.values())
+TITLES: Final = tuple(kind.title for kind in _KINDS.values() if kind is not KAFKA)
+"""Of those that are named by an ARN."""
 SETTINGS: Final = frozenset().union(*(kind.settings for kind in _KINDS.values()))
 """What one kind or another takes on AWS."""
 _OTHERS: Final = {

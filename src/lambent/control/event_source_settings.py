@@ -21,8 +21,13 @@ _NOT_SETTINGS: Final = frozenset({"EventSourceArn", "FunctionName", "Enabled", "
 REFUSED: Final = frozenset({"KMSKeyArn"})
 """What every kind of source takes on AWS and Lambent has not yet."""
 BY_VALUE: Final[Mapping[str, str]] = {
-    "EventSourceArn": f"it is of {', '.join(kinds.TITLES)}",
+    "EventSourceArn": f"it is of {', '.join(kinds.TITLES)} (RabbitMQ)",
     "DestinationConfig": "its service is hosted",
+    "LoggingConfig": "it is empty",
+    "ProvisionedPollerConfig": "it is of SQS",
+    "SourceAccessConfigurations": "they name secrets, or a virtual host",
+    "SelfManagedKafkaEventSourceConfig": "it has a consumer group alone",
+    "AmazonManagedKafkaEventSourceConfig": "it has a consumer group alone",
 }
 """Obeyed settings with values that are refused."""
 _REMOVABLE: Final = ("FilterCriteria", "MetricsConfig", "ProvisionedPollerConfig", "ScalingConfig")
