@@ -61,13 +61,13 @@ DRAIN_DEADLINE_S = 180.0
 class Victim:
     """A platform on one port and one data directory, however often it is killed."""
 
-    def __init__(self, data_dir: Path, sandbox: str) -> None:
+    def __init__(self, data_dir: Path, sandbox: str, *options: str) -> None:
         self.port = _quiet_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._log = (data_dir.parent / "platform.log").open("ab")
         self._command = [
             str(Path(sys.executable).parent / "lambent"), "up", "--port", str(self.port),
-            "--data", str(data_dir), "--sandbox", sandbox, "--time-scale", "60",
+            "--data", str(data_dir), "--sandbox", sandbox, "--time-scale", "60", *options,
         ]  # fmt: skip
 
     def start(self) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import boto3
 import pytest
+from benchmarks.kinesis_server import KinesisServer
 from botocore.config import Config
 
 ACCOUNT = "000000000000"
@@ -122,3 +123,60 @@ def test_two_kills_lose_nothing(
         first = list(dict.fromkeys(n for n in numbers if n % KEYS == key))
         assert first == sorted(first)
     assert len(numbers) - RECORDS <= 2 * BATCH * FACTOR * SHARDS
+
+
+FAILING = """
+    def handler(event, context):
+        with open("{out}", "a") as out:
+            out.write("attempt" + chr(10))
+        raise ValueError("poison")
+"""
+
+
+def test_attempts_are_counted_over_kills(
+    start_platform: Any, zip_of: Any, tmp_path: Path, poll: Any
+) -> None:
+    """Killed twice between attempts, a poison batch is tried as often as configured, and not once more."""
+    data_dir, out = tmp_path / "data", tmp_path / "attempts"
+
+    def attempts() -> int:
+        return len(out.read_text().splitlines()) if out.exists() else 0
+
+    with KinesisServer("s", 1) as stream:
+        options = ("--neighbour", f"kinesis={stream.url},unsigned", "--sandbox", "process")
+        platform = start_platform(data_dir, *options)
+        functions, sqs = platform.client("lambda"), platform.client("sqs")
+        sqs.create_queue(QueueName="dead")
+        functions.create_function(
+            FunctionName="f",
+            Runtime=f"python3.{sys.version_info.minor}",
+            Role=f"arn:aws:iam::{ACCOUNT}:role/r",
+            Handler="app.handler",
+            Code={"ZipFile": zip_of({"app.py": FAILING.replace("{out}", str(out))})},
+        )
+        functions.get_waiter("function_active_v2").wait(FunctionName="f")
+        functions.create_event_source_mapping(
+            FunctionName="f",
+            EventSourceArn=f"arn:aws:kinesis:us-east-1:{ACCOUNT}:stream/s",
+            StartingPosition="TRIM_HORIZON",
+            MaximumRetryAttempts=4,
+            DestinationConfig={
+                "OnFailure": {"Destination": f"arn:aws:sqs:us-east-1:{ACCOUNT}:dead"}
+            },
+        )
+        stream.shards["shardId-000000000000"].put("k", b"poison")
+        for count in (2, 3):
+            poll(lambda count=count: attempts() == count, 20, f"{count} attempts")
+            time.sleep(0.15)  # within the pause of half a second: the attempt is on disk
+            os.kill(platform.pid, signal.SIGKILL)
+            platform.stop(signal.SIGKILL)
+            platform = start_platform(data_dir, *options)
+        sqs = platform.client("sqs")
+        url = f"{platform.url}/{ACCOUNT}/dead"
+        (message,) = poll(
+            lambda: sqs.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages"),
+            30,
+            "the batch to be given up",
+        )
+        record = json.loads(message["Body"])
+        assert record["requestContext"]["approximateInvokeCount"] == attempts() == 5
