@@ -95,6 +95,9 @@ class Pool(Generic[EnvironmentT, WaiterT]):
         """A new environment, or one that finished, waits for an event."""
         if environment in self.finishing:
             self.finishing.discard(environment)
+            if self.kept is None and not self.waiting and not self.retired:
+                self.idle.append(environment)
+                return []  # as below: nothing waits, and nothing is kept
         else:
             self.starting -= 1
         is_surplus = self.kept is not None and self._surplus() >= 0  # beside this one

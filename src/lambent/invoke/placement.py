@@ -106,7 +106,6 @@ class Placement:
         """Has the event handled by an environment of its version; the future always resolves."""
         if self._stopping:
             raise PlatformFault("The platform is shutting down.", "ServiceException", 503)
-        loop = asyncio.get_running_loop()
         key = invocation.spec.key
         pool = self._pools.get(key)
         if pool is None:
@@ -116,6 +115,7 @@ class Placement:
         if environment is not None:
             # The environment's own future: one more behind it would cost the caller a turn of the loop.
             return environment.invoke(invocation)
+        loop = asyncio.get_running_loop()
         waiter = Waiter(invocation, loop.create_future())
         if pool.finishing:
             loop.call_later(_PATIENCE_S, self._lose_patience, key)
@@ -160,7 +160,9 @@ class Placement:
         """A pool has one more to give."""
         self._ready_once.add(environment)
         pool = self._pools[key]
-        self._execute(key, pool, pool.ready(environment))
+        effects = pool.ready(environment)
+        if effects:
+            self._execute(key, pool, effects)
 
     def environment_retried(self, key: str, environment: Environment, waiter: Waiter) -> None:
         """The second initialisation worked: its event goes on in the same environment."""

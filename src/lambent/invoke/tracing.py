@@ -63,6 +63,11 @@ class Tracing:
         parent = "" if "Parent=" in header else f";Parent={new_segment_id()}"
         return f"{header}{parent};Sampled=0"
 
+    def _unsampled(self) -> str:
+        """What :meth:`decide` makes of nothing for a function that is not ``Active``, without asking around."""
+        digits = f"{random.getrandbits(160):040x}"
+        return f"Root=1-{int(self._clock()):08x}-{digits[:24]};Parent={digits[24:]};Sampled=0"
+
     def _samples(self, spec: EnvironmentSpec) -> bool:
         if spec.tracing_mode != ACTIVE or self._sink is None:
             return False
@@ -73,9 +78,9 @@ class Tracing:
         self, spec: EnvironmentSpec, header: str | None, invoked_arn: str, request_id: str
     ) -> "tuple[str | None, Trace | None]":
         """The header as the function is given it, and the trace where the invocation is traced."""
-        if header is None:
+        if not header:
             if spec.tracing_mode != ACTIVE:
-                return None, None
+                return (None if header is None else self._unsampled()), None
         elif header.endswith(";Sampled=0"):
             return header, None  # the shortest way for what is most frequent
         header = self.decide(spec, header)

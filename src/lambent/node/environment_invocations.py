@@ -54,6 +54,7 @@ class EnvironmentInvocations(ABC):
         self.state = State.RESTORE if phase == "restore" else State.INIT
         self.request_id: bytes | None = None
         self.past_request_id: bytes | None = None
+        self.response_target = b""
         self.idle_since_s = born_s
         self._sandbox = sandbox
         self._log = log
@@ -117,7 +118,8 @@ class EnvironmentInvocations(ABC):
         assert waiting is not None  # noqa: S101 - READY means /next is waiting
         self._answer = self._loop.create_future()
         self._invocation = invocation
-        self.request_id = invocation.request_id.encode()
+        self.request_id = request_id = invocation.request_id.encode()
+        self.response_target = endpoints.response_target(request_id)
         self._started_s = time.monotonic()
         left_s: float = self.spec.timeout_s
         if not self._is_frozen:
@@ -191,7 +193,8 @@ class EnvironmentInvocations(ABC):
                 self._hold(exchange)
                 return
         self.state = move(self.state, Event.NEXT)
-        self._hold(exchange)
+        self._waiting = exchange
+        exchange.on_disconnect = self._on_hang_up
         self._settle()
 
     def on_restore_next(self, exchange: Exchange) -> None:
@@ -270,6 +273,7 @@ class EnvironmentInvocations(ABC):
         streamed_bytes = self._responses.end_stream()
         self._invocation = self._answer = None
         self.past_request_id, self.request_id = self.request_id, None
+        self.response_target = b""
         if invocation is None or answer is None:
             return
         self._capture.drain()
@@ -278,19 +282,13 @@ class EnvironmentInvocations(ABC):
         if self._trace is not None:
             self._trace.answered(fault=function_error is not None)
         produced_bytes = 0 if function_error else len(payload)
-        ending = Ending(
-            invocation.request_id,
-            duration_ms=duration_ms,
-            max_memory_mib=endings.max_memory_mib(self._sandbox),
-            init_ms=init_ms,
-            status=status,
-            error_type=error_type,
-            function_error=function_error,
-            produced_bytes=produced_bytes if streamed_bytes is None else streamed_bytes,
-            failure=self._failure,
-            trace=self._trace,
-            restore=restore,
-        )
+        if streamed_bytes is not None:
+            produced_bytes = streamed_bytes
+        max_memory_mib = endings.max_memory_mib(self._sandbox)
+        ending = Ending(  # by position: half the time
+            invocation.request_id, duration_ms, max_memory_mib, init_ms, status, error_type,
+            function_error, produced_bytes, self._failure, self._trace, restore,
+        )  # fmt: skip
         self._write_end(ending)
         if not answer.done():
             version = self.spec.version

@@ -4,6 +4,7 @@ The format is chosen once for each environment, by :func:`open_log`: lines of te
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple, Protocol
 
 from lambent.model.invocation import SNAP_START, EnvironmentSpec, InvocationTrace
@@ -63,17 +64,14 @@ class EnvironmentLog:
 
     def __init__(self, spec: EnvironmentSpec, sink: LogSink, stream: str) -> None:
         self._spec = spec
-        self._sink = sink
+        self._append = partial(sink.append, spec.account_id, spec.region, spec.log_group, stream)
         self.stream = stream
         self.started_with: InitStart | None = None
         self._tail: list[bytes] = []
 
     def write(self, timestamp_ms: int, message: bytes) -> None:
         """One event, as it is."""
-        spec = self._spec
-        self._sink.append(
-            spec.account_id, spec.region, spec.log_group, self.stream, timestamp_ms, message
-        )
+        self._append(timestamp_ms, message)
         self._tail.append(message if message.endswith(b"\n") else message + b"\n")
         if len(self._tail) > _TAIL_EVENTS:
             self._tail = [self.tail()]

@@ -15,6 +15,7 @@ from lambent.node.outcomes import Failure
 from lambent.node.runtime_api import endpoints
 from lambent.node.streamed_response import (
     MAX_STREAMED_BYTES,
+    MODE,
     StreamedResponse,
     error_in_trailers,
     is_streaming,
@@ -51,15 +52,21 @@ class Responses:
 
     def on_response(self, exchange: Exchange) -> None:
         """The function's result: whole, or its head where its body is to be handed on as it comes."""
-        self._refuse_second_answer(Event.RESPONSE)
+        if self._stream is not None:
+            self._refuse_second_answer(Event.RESPONSE)
         if exchange.streamed:
             self._begin_stream(exchange)
             return
-        self._environment.answered(Event.RESPONSE)
+        environment = self._environment
+        environment.answered(Event.RESPONSE)
         if exchange.too_large:
             self._refuse_oversized(exchange, outcomes.response_too_large())
-        else:
+        elif MODE in exchange.headers:
             self._respond(exchange)
+        else:
+            environment.finish(exchange.body, None, None, None)
+            endpoints.accept(exchange)
+            environment.tell_responded()
 
     def on_error(self, exchange: Exchange, error_type: str) -> None:
         """The function raised, or its result could not be written as JSON."""
@@ -95,8 +102,10 @@ class Responses:
 
     def takes_pieces(self, headers: dict[bytes, bytes]) -> bool:
         """Only where the caller does: for any other a runtime that streams is read to the end, within 6 MB."""
+        if MODE not in headers or not is_streaming(headers):
+            return False
         invocation = self._environment.invocation
-        return invocation is not None and invocation.sink is not None and is_streaming(headers)
+        return invocation is not None and invocation.sink is not None
 
     def end_stream(self) -> int | None:
         """Nothing more of a stream is heard: how much there was of it; None where there was none."""

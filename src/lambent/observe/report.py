@@ -86,11 +86,12 @@ def report(
         billed += restore.billed_ms
         init += f"\tRestore Duration: {restore.duration_ms:.2f} ms"
         init += f"\tBilled Restore Duration: {restore.billed_ms} ms"
+    outcome = "" if status is None else _outcome(status, error_type)
+    traced = "" if trace is None else _traced(trace)
     return (
         f"REPORT RequestId: {request_id}\tDuration: {duration_ms:.2f} ms"
         f"\tBilled Duration: {billed} ms\tMemory Size: {memory_mib} MB"
-        f"\tMax Memory Used: {max_memory_mib} MB{init}\t{_outcome(status, error_type)}\n"
-        f"{_traced(trace)}"
+        f"\tMax Memory Used: {max_memory_mib} MB{init}\t{outcome}\n{traced}"
     ).encode()
 
 

@@ -11,6 +11,7 @@ from lambent.model.http import HttpRequest
 from lambent.wire.codec import DEFAULT_ACCOUNT, DEFAULT_REGION, caller_of
 
 _SCOPE_START, _SCOPE_END = b"Credential=", b"/aws4_request"
+_SCOPE_START_BYTES = len(_SCOPE_START)
 
 
 class Minted(Protocol):
@@ -48,11 +49,11 @@ def account_and_region(exchange: Exchange, look_up: LookUp) -> tuple[str, str]:
         caller = caller_of(to_request(exchange), "")
         caller = refine(caller, look_up)
         return caller.account_id, caller.region
-    start = authorization.find(_SCOPE_START)
+    start = authorization.find(_SCOPE_START) + _SCOPE_START_BYTES
     end = authorization.find(_SCOPE_END, start)
-    if start < 0 or end < 0:
+    if start < _SCOPE_START_BYTES or end < 0:
         return DEFAULT_ACCOUNT, DEFAULT_REGION
-    key, account_id, region = _read_scope(authorization[start + len(_SCOPE_START) : end])
+    key, account_id, region = _read_scope(authorization[start:end])
     minted = look_up(key)
     return (minted.account_id if minted else account_id), region
 

@@ -13,6 +13,7 @@ import re
 import time
 from collections.abc import Coroutine, Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, unquote
 
@@ -57,10 +58,12 @@ MAX_CLIENT_CONTEXT_BYTES = 3583
 def is_invocation(exchange: Exchange) -> bool:
     """Whether this request takes the hot path."""
     target = exchange.target
-    return exchange.method == b"POST" and (
-        (target.startswith(PREFIX) and target.partition(b"?")[0].rstrip(b"/").endswith(_SUFFIX))
-        or is_async(target)
-    )
+    if exchange.method != b"POST" or not target.startswith((PREFIX, ASYNC_PREFIX)):
+        return False
+    if target.endswith(_SUFFIX) and b"?" not in target:
+        return target.startswith(PREFIX)
+    path = target.partition(b"?")[0].rstrip(b"/")
+    return (target.startswith(PREFIX) and path.endswith(_SUFFIX)) or is_async(target)
 
 
 def is_async(target: bytes) -> bool:
@@ -122,9 +125,10 @@ class InvokeRoute:
 
     def _invoke(self, exchange: Exchange, request_id: str) -> Coroutine[Any, Any, None] | None:
         headers = exchange.headers
-        path, _, query = exchange.target.partition(b"?")
-        name = unquote(path.rstrip(b"/")[len(PREFIX) : -len(_SUFFIX)].decode("latin-1"))
-        qualifier = qualifier_of(query) if query else None
+        target = exchange.target
+        name, qualifier = (
+            _read_target(target) if len(target) <= _MAX_REMEMBERED_BYTES else _parse_target(target)
+        )
         account_id, region = account_and_region(exchange, self._look_up)
         if ":" in name and self._cross_account is not None:
             place = (account_id, region)
@@ -139,6 +143,7 @@ class InvokeRoute:
         if kind != b"RequestResponse":
             function = (account_id, region, name, qualifier)
             return self._other_kind(exchange, kind, function, request_id, tenant_id)
+        context = headers.get(b"x-amz-client-context")
         running = self._frontend.start(
             account_id,
             region,
@@ -146,7 +151,7 @@ class InvokeRoute:
             qualifier,
             exchange.body,
             request_id=request_id,
-            client_context=client_context_of(headers.get(b"x-amz-client-context")),
+            client_context=None if context is None else client_context_of(context),
             trace_id=trace_of(headers),
             tenant_id=tenant_id,
         )
@@ -195,7 +200,7 @@ class InvokeRoute:
             *function,
             exchange.body,
             request_id=request_id,
-            trace=trace_of(exchange.headers),
+            trace=trace_of(exchange.headers) or new_root(time.time()),
             max_bytes=max_bytes,
             deliveries=deliveries,
             tenant_id=tenant_id,
@@ -222,6 +227,17 @@ def _answer(exchange: Exchange, running: Running, request_id: str, wants_tail: b
         fault = PlatformFault(f"Lambent failed; its log says why (request {request_id}).")
         answer = codec.encode_error(_TARGET, fault, request_id)
         exchange.respond(answer.status, answer.headers, answer.body)
+
+
+def _parse_target(target: bytes) -> tuple[str, str | None]:
+    """Function and qualifier of an Invoke request."""
+    path, _, query = target.partition(b"?")
+    name = unquote(path.rstrip(b"/")[len(PREFIX) : -len(_SUFFIX)].decode("latin-1"))
+    return name, qualifier_of(query) if query else None
+
+
+_MAX_REMEMBERED_BYTES = 256
+_read_target = lru_cache(maxsize=4096)(_parse_target)
 
 
 async def _finish_work(
@@ -276,9 +292,9 @@ def qualifier_of(query: bytes) -> str | None:
 
 
 def trace_of(headers: dict[bytes, bytes]) -> str:
-    """The caller's trace, or the root of a new one: whether it is sampled is the function's to say."""
+    """The caller's trace; empty for a new one: whether it is sampled is the function's to say."""
     given = headers.get(b"x-amzn-trace-id")
-    return new_root(time.time()) if given is None else given.decode("latin-1")
+    return "" if given is None else given.decode("latin-1")
 
 
 def client_context_of(encoded: bytes | None) -> str | None:

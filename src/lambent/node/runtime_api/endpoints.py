@@ -28,6 +28,8 @@ class RuntimeSide(Protocol):
 
     request_id: bytes | None
     past_request_id: bytes | None
+    response_target: bytes
+    """Where the runtime posts its response to; nothing where none is awaited."""
 
     def on_next(self, exchange: Exchange) -> None: ...
     def on_response(self, exchange: Exchange) -> None: ...
@@ -42,26 +44,41 @@ class RuntimeSide(Protocol):
 
 def handle(environment: RuntimeSide, exchange: Exchange) -> None:
     """Serves one request of the runtime."""
+    target, method = exchange.target, exchange.method
+    try:
+        # First, and without looking further: the two requests that an invocation is made of.
+        if target == environment.response_target and method == b"POST":
+            environment.on_response(exchange)
+        elif target == _NEXT and method == b"GET" and not exchange.streamed:
+            environment.on_next(exchange)
+        else:
+            _serve_other(environment, exchange)
+    except InvalidStateTransitionError as error:
+        refuse(exchange, 403, "InvalidStateTransition", f"State transition is not allowed: {error}")
+
+
+def response_target(request_id: bytes) -> bytes:
+    """Where a response to this invocation is posted to."""
+    return _INVOCATION + request_id + _RESPONSE
+
+
+def _serve_other(environment: RuntimeSide, exchange: Exchange) -> None:
     target = exchange.target
     if exchange.streamed and not target.endswith(_RESPONSE):
         refuse(exchange, 400, "InvalidRequest", "Only responses are streamed")
-        return
-    try:
-        if target == _NEXT:
-            if _method_is(exchange, b"GET"):
-                environment.on_next(exchange)
-        elif target.startswith(_INVOCATION):
-            if _method_is(exchange, b"POST"):
-                _answer(environment, exchange, target[len(_INVOCATION) :])
-        elif target == _INIT_ERROR:
-            if _method_is(exchange, b"POST"):
-                environment.on_init_error(exchange, _error_type(exchange))
-        elif target in {_RESTORE_NEXT, _RESTORE_ERROR}:
-            _restore(environment, exchange, target)
-        elif not environment.on_other(exchange):
-            refuse(exchange, 404, "NotFound", f"No such path: {target.decode(errors='replace')}")
-    except InvalidStateTransitionError as error:
-        refuse(exchange, 403, "InvalidStateTransition", f"State transition is not allowed: {error}")
+    elif target == _NEXT:
+        if _method_is(exchange, b"GET"):
+            environment.on_next(exchange)
+    elif target.startswith(_INVOCATION):
+        if _method_is(exchange, b"POST"):
+            _answer(environment, exchange, target[len(_INVOCATION) :])
+    elif target == _INIT_ERROR:
+        if _method_is(exchange, b"POST"):
+            environment.on_init_error(exchange, _error_type(exchange))
+    elif target in {_RESTORE_NEXT, _RESTORE_ERROR}:
+        _restore(environment, exchange, target)
+    elif not environment.on_other(exchange):
+        refuse(exchange, 404, "NotFound", f"No such path: {target.decode(errors='replace')}")
 
 
 def _restore(environment: RuntimeSide, exchange: Exchange, target: bytes) -> None:

@@ -82,15 +82,17 @@ class LogWriter:
         message: bytes,
     ) -> None:
         """Add one event; group and stream come into being with it. Too long is cut and marked."""
-        if len(message) > MAX_EVENT_BYTES:
+        size = len(message)
+        if size > MAX_EVENT_BYTES:
             message = _cut(message)
+            size = len(message)
         key = (account_id, region, group, stream)
         with self._lock:
             batch = self._open
-            buffer = batch.streams.get(key) or self._new_buffer(batch, key)
-            buffer[0].append(timestamp_ms)
-            buffer[1].append(message)
-            batch.size += len(message) + _MEMORY_PER_EVENT
+            stamps, messages = batch.streams.get(key) or self._new_buffer(batch, key)
+            stamps.append(timestamp_ms)
+            messages.append(message)
+            batch.size += size + _MEMORY_PER_EVENT
             if batch.size >= self._batch_bytes:
                 self._seal()
 
