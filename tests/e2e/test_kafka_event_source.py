@@ -356,3 +356,46 @@ def test_what_does_not_go_is_refused(driven: Any, settings: Any, code: str) -> N
         one.create(**settings)
     assert refused.value.response["Error"]["Code"] == code
     assert not one.mappings
+
+
+def test_the_group_is_shared_with_other_members(driven: Any, kafka: MockKafka, poll: Any) -> None:
+    """Another member takes over partitions and gives them back: none is lost, ours are handled once."""
+    from confluent_kafka import Consumer  # noqa: PLC0415 - a stranger's client
+
+    one, group = driven(), f"g-{uuid.uuid4().hex[:8]}"
+    one.attach(poll, SelfManagedKafkaEventSourceConfig={"ConsumerGroupId": group})
+    other = Consumer(
+        {
+            "bootstrap.servers": kafka.address,
+            "group.id": group,
+            "auto.offset.reset": "earliest",
+            "session.timeout.ms": 10_000,
+            "log_level": 0,
+        }
+    )
+    seen: list[str] = []
+
+    def polled() -> list[str]:
+        message = other.poll(0.2)
+        if message is not None and message.error() is None:
+            seen.append(message.value().decode())
+        return seen
+
+    def handled() -> list[str]:
+        return [x for number in range(4) for batch in one.batches(number) for x in batch]
+
+    try:
+        other.subscribe([one.topic])
+        poll(lambda: polled() or len(other.assignment()) == 2, 60, "half of the partitions")
+        for number in range(4):
+            one.put(f"shared-{number}", partition=number)
+        poll(lambda: len({*polled(), *handled()}) == 4, 60, "four messages")
+        assert seen
+    finally:
+        other.close()
+    for number in range(4):
+        one.put(f"alone-{number}", partition=number)
+    wanted = {f"alone-{number}" for number in range(4)}
+    poll(lambda: wanted <= set(handled()), 60, "the rest")
+    assert len(handled()) == len(set(handled()))
+    assert {*handled(), *seen} == {f"shared-{n}" for n in range(4)} | wanted
