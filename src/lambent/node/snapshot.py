@@ -56,6 +56,7 @@ class Snapshot:
         self.forks = 0
         self.request_id: bytes | None = None
         self.past_request_id: bytes | None = None
+        self.response_target = b""
         self._log = log
         self._born_s = born_s
         self._on_close = on_close
