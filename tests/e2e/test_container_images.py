@@ -19,7 +19,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lambent.testing import images
-from lambent.testing.images import BUSYBOX, add_layer, build, change_manifest, uri
+from lambent.testing.images import BUSYBOX, add_layer, build, change_manifest, digest_of, uri
+from lambent.testing.registry import Registry
 
 ROLE = "arn:aws:iam::000000000000:role/e2e"
 # Runs what the event says in a shell, and answers with what that printed; both in base64.
@@ -698,6 +699,78 @@ def test_images_survive_and_go(
     assert [tree.name for tree in trees.iterdir()] == [
         second.client("lambda").get_function_configuration(FunctionName="app")["CodeSha256"]
     ]
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    """A registry with an image, that asks for a name and a password."""
+    layout = tmp_path / "registry" / "mirror" / "team" / "app"
+    build(layout, "v1", shell_layers(n="1"), entrypoint=["sh", "/client"])
+    with Registry(tmp_path / "registry", "me:secret").serving() as served:
+        yield served
+
+
+def test_images_come_from_a_registry(
+    start_platform: Callable[..., Any],
+    tmp_path: Path,
+    registry: Registry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By skopeo with its own credentials; blobs are fetched once; what it refuses is AWS's refusal."""
+    auth = tmp_path / "auth.json"
+    token = base64.b64encode(registry.credentials.encode()).decode()
+    auth.write_text(json.dumps({"auths": {registry.host: {"auth": token}}}))
+    monkeypatch.setenv("REGISTRY_AUTH_FILE", str(auth))
+    host = start_platform(tmp_path / "data", "--registry", f"{registry.url}/mirror")
+    client = host.client("lambda")
+
+    def create(name: str, image: str) -> Any:
+        return client.create_function(
+            FunctionName=name, Role=ROLE, PackageType="Image", Code={"ImageUri": image}, Timeout=20
+        )  # fmt: skip
+
+    made = create("first", uri("team/app"))
+    client.get_waiter("function_active_v2").wait(FunctionName="first")
+    assert made["CodeSha256"] == digest_of(registry.root / "mirror" / "team" / "app", "v1")
+    assert Shell(client, "first")("cat /n") == "1"
+    layout = registry.root / "mirror" / "team" / "app"
+    build(layout, "v2", shell_layers(n="2"), entrypoint=["sh", "/client"])
+    registry.log.clear()
+    create("second", uri("team/app", "v2"))
+    client.get_waiter("function_active_v2").wait(FunctionName="second")
+    assert Shell(client, "second")("cat /n") == "2"
+    known = {blob["digest"] for blob in manifest_of(layout, "v1")["layers"]}
+    asked = {path.rpartition("/")[2] for path in registry.log}
+    assert not known & asked, "layers that are here are not fetched again"
+    for image, text in (
+        (uri("team/app", "v3"), "does not exist"),
+        (uri("team/none"), "does not exist"),
+    ):
+        with pytest.raises(ClientError, match=text):
+            create("third", image)
+    registry.refuses = True
+    with pytest.raises(ClientError, match="permission to access the ECR image") as raised:
+        create("third", uri("team/app"))
+    assert raised.value.response["Error"]["Code"] == "AccessDeniedException"
+    assert raised.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+
+
+def test_a_registry_that_is_gone_is_no_fault_of_the_caller(
+    start_platform: Callable[..., Any], tmp_path: Path
+) -> None:
+    """``ServiceException``: to be tried again."""
+    host = start_platform(tmp_path / "data", "--registry", "http://127.0.0.1:1")
+    with pytest.raises(ClientError) as raised:
+        host.client("lambda").create_function(
+            FunctionName="f", Role=ROLE, PackageType="Image", Code={"ImageUri": uri("a")}
+        )
+    assert raised.value.response["Error"]["Code"] == "ServiceException"
+    assert "127.0.0.1:1" in raised.value.response["Error"]["Message"]
+
+
+def manifest_of(layout: Path, tag: str) -> Any:
+    """The manifest under a tag."""
+    return json.loads((layout / "blobs" / "sha256" / digest_of(layout, tag)).read_text())
 
 
 def test_without_a_place_for_images_they_are_refused(platform: Any) -> None:
