@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
+from lambent.node.zygote import heap
+
 _PLATFORM_PACKAGE = "lambent"
 _AHEAD = ("awslambdaric.lambda_runtime_hooks_runner", "http.client", "socket", "traceback", "uuid")
 _SDK = ("boto3", "boto3.session", "botocore.session", "botocore.client", "botocore.httpsession")
@@ -58,6 +60,7 @@ def preload(paths: "list[str]") -> Ahead:
     extra = tuple(set(sys.modules) - set(usual) - set(client.platform)) if usual else ()
     tops = frozenset(name.partition(".")[0] for name in extra)
     gc.collect()
+    heap.fill_holes()
     gc.freeze()
     return client._replace(extra=extra, extra_tops=tops)
 
