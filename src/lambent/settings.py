@@ -43,6 +43,8 @@ class Settings:
     holds what an idle environment does."""
     max_concurrency: int = 1000
     """AWS: the account's default quota of concurrent executions."""
+    code_storage_mib: int = 75 * 1024
+    """AWS: the account's default quota of code storage, zips of all versions and layers, for each region."""
     memory_reserve_mib: int | None = None
     """Memory of the machine kept free of environments, MiB; None: a twentieth of what there is."""
     max_memory_mib: int | None = None

@@ -262,7 +262,8 @@ def sweep(template: Any, tmp_path: Path, all_cases: list[Case]) -> Iterator[Call
         working = [
             case.parameters
             for case in all_cases
-            if case.operation == operation and case.error is None and not case.before
+            if case.operation == operation and case.error is None
+            if not case.before and not case.settings
         ]
         if not working:
             working = [case.parameters for case in all_cases if case.operation == operation]

@@ -10,9 +10,11 @@ from lambent.testing.lambda_api import LambdaApi
 from lambent.testing.parity import (
     API,
     CONFLICT,
+    FUNCTIONS_ONLY,
     INVALID,
     MISSING,
     NOWHERE,
+    RECORDED,
     REPORTED,
     TIME,
     Case,
@@ -195,6 +197,21 @@ CASES = [
             recorded("TestCodeSigningConfig::test_code_signing_not_found_excs"),
             MISSING,
             NOWHERE,
+        )
+        for operation, more in (
+            ("PutFunctionCodeSigningConfig", CSC),
+            ("GetFunctionCodeSigningConfig", {}),
+            ("DeleteFunctionCodeSigningConfig", {}),
+        )
+    ),
+    *(
+        refused(
+            operation,
+            "of an alias",
+            {"FunctionName": "f:live", **more},
+            RECORDED,
+            INVALID,
+            FUNCTIONS_ONLY,
         )
         for operation, more in (
             ("PutFunctionCodeSigningConfig", CSC),

@@ -61,7 +61,7 @@ SETTINGS: dict[str, Any] = {
     },
 }
 HARMLESS: dict[str, Any] = {
-    "VpcConfig": {"SubnetIds": [], "SecurityGroupIds": []},
+    "VpcConfig": {"SubnetIds": [], "SecurityGroupIds": [], "Ipv6AllowedForDualStack": False},
     "KMSKeyArn": "",
     "TracingConfig": {"Mode": "PassThrough"},
     "FileSystemConfigs": [],
@@ -119,6 +119,13 @@ UPDATING = {
 }
 SHOWN_SETTINGS = SETTINGS | {"Layers": [{"Arn": f"{LAYER}:1", "CodeSize": len(ZIP)}]}
 NEW = {**BARE, "FunctionName": "new"}
+IN_S3 = {"S3Bucket": "code", "S3Key": "f.zip", "S3ObjectVersion": "v1"}
+FILE_SYSTEMS = [
+    {
+        "Arn": "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0123456789abcdef0",
+        "LocalMountPath": "/mnt/shared",
+    }
+]
 
 
 LATEST_F = configuration("f", Description="second")
@@ -662,6 +669,74 @@ CASES = [
                 listed("f", FunctionArn=f"{FUNCTION}f:2", Version="2", Description="second"),
             ]
         },
+    ),
+    Case(
+        "CreateFunction",
+        "of code in S3",
+        {**NEW, "Code": {**IN_S3, "S3ObjectStorageMode": "COPY", "SourceKMSKeyArn": ""}},
+        API,
+        configuration("new", **CREATING),
+        status=201,
+    ),
+    Case(
+        "UpdateFunctionCode",
+        "of code in S3",
+        {"FunctionName": "bare", **IN_S3, "S3ObjectStorageMode": "COPY", "SourceKMSKeyArn": ""},
+        API,
+        configuration("bare", **UPDATING),
+    ),
+    *(
+        refused(
+            "CreateFunction",
+            f"of code that is not in S3, {code}",
+            {**NEW, "Code": {**IN_S3, **changed}},
+            seen("the words around S3's own, by many users"),
+            INVALID,
+            "Error occurred while GetObject. S3 Error Code: "
+            f"{code}. S3 Error Message: The specified {what}",
+        )
+        for changed, code, what in (
+            ({"S3Bucket": "other"}, "NoSuchBucket", "bucket does not exist"),
+            ({"S3Key": "other"}, "NoSuchKey", "key does not exist."),
+            ({"S3ObjectVersion": "v2"}, "NoSuchVersion", "version does not exist."),
+        )
+    ),
+    *(
+        refused(
+            operation,
+            "beyond the account's storage",
+            parameters,
+            seen("the code and the text"),
+            "CodeStorageExceededException",
+            "Code storage limit exceeded.",
+        )
+        .on(code_storage_bytes=1)
+        .after(*before)
+        for operation, parameters, before in (
+            ("CreateFunction", NEW, ()),
+            ("UpdateFunctionCode", {"FunctionName": "bare", "ZipFile": OTHER_ZIP}, ()),
+            ("PublishVersion", {"FunctionName": "bare"}, ()),
+            ("PublishLayerVersion", {"LayerName": "l", "Content": {"ZipFile": ZIP}}, ()),
+        )
+    ),
+    *(
+        Case(operation, "with a file system", parameters, API, output, status=status).on(
+            file_system_missing=lambda _: None
+        )
+        for operation, parameters, output, status in (
+            (
+                "CreateFunction",
+                {**NEW, "FileSystemConfigs": FILE_SYSTEMS},
+                configuration("new", FileSystemConfigs=FILE_SYSTEMS, **CREATING),
+                201,
+            ),
+            (
+                "UpdateFunctionConfiguration",
+                {"FunctionName": "bare", "FileSystemConfigs": FILE_SYSTEMS},
+                configuration("bare", FileSystemConfigs=FILE_SYSTEMS, **UPDATING),
+                200,
+            ),
+        )
     ),
     refused(
         "ListVersionsByFunction",

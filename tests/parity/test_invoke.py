@@ -2,6 +2,8 @@
 
 import base64
 import json
+from dataclasses import replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -40,7 +42,78 @@ TENANTS = (
     {**NEW, "FunctionName": "tenants", "TenancyConfig": {"TenantIsolationMode": "PER_TENANT"}},
 )
 STOPPED = ("PutFunctionConcurrency", {**BARE, "ReservedConcurrentExecutions": 0})
+ACCESS_POINT = (
+    "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0123456789abcdef0"
+)
+MOUNTED = (
+    "UpdateFunctionConfiguration",
+    {**BARE, "FileSystemConfigs": [{"Arn": ACCESS_POINT, "LocalMountPath": "/mnt/shared"}]},
+)
+PINNED = (
+    "PutRuntimeManagementConfig",
+    {
+        **BARE,
+        "UpdateRuntimeOn": "Manual",
+        "RuntimeVersionArn": f"arn:aws:lambda:us-east-1::runtime:{'0' * 64}",
+    },
+)
+CHAIN = (
+    "Root=1-5759e988-bd862e3fe1be46a994272793;Sampled=0;"
+    f"Lineage=40:{sha256(f'{FUNCTION}bare'.encode()).hexdigest()[:8]}:15"
+)
+"""The trace of an invocation that came back to ``bare`` fifteen times."""
+EVENTS = {"Invoke": "Payload", "InvokeAsync": "InvokeArgs", "InvokeWithResponseStream": "Payload"}
 CASES = [
+    *(
+        refused(
+            operation,
+            "whose file system is gone",
+            {**BARE, event: b"{}"},
+            "best known: the model's words, and the reason is this platform's",
+            "EFSMountFailureException",
+            f"The function couldn't mount the Amazon EFS file system {ACCESS_POINT} with local path "
+            "/mnt/shared: no directory stands for it here: "
+            f"lambent up --file-system {ACCESS_POINT}=/host/directory.",
+        )
+        .on(file_system_missing=lambda _: None)
+        .after(MOUNTED)
+        for operation, event in EVENTS.items()
+    ),
+    *(
+        refused(
+            operation,
+            "whose runtime version is gone",
+            {**BARE, event: b"{}"},
+            "best known: the code is the model's, the text this platform's",
+            "InvalidRuntimeException",
+            Like("The runtime version .+ is no longer on this host. .+"),
+        ).after(PINNED)
+        for operation, event in EVENTS.items()
+    ),
+    *(
+        replace(
+            refused(
+                operation,
+                "that invokes itself",
+                {**BARE, "Payload": b"{}"},
+                "best known: the model's words",
+                "RecursiveInvocationException",
+                "Lambda has detected your function being invoked in a recursive loop with other "
+                "Amazon Web Services resources and stopped your function's invocation.",
+            ),
+            headers={"X-Amzn-Trace-Id": CHAIN},
+        )
+        for operation in ("Invoke", "InvokeWithResponseStream")
+    ),
+    refused(
+        "Invoke",
+        "as a durable execution",
+        {**BARE, "DurableExecutionName": "d"},
+        "there are no durable executions here",
+        "NotImplementedException",
+        "Lambent does not support DurableExecutionName yet, so it is refused rather than ignored. "
+        "See docs/reference/fidelity.md.",
+    ),
     Case(
         "Invoke",
         "and wait",
@@ -290,10 +363,11 @@ CASES = [
 @on_loop
 async def test_aws_answers_so(case: Case, api: LambdaApi) -> None:
     """Status, headers and payload, or code and message are AWS's."""
+    configured = case.configured(api)
     for operation, parameters in case.before:
-        api.must(operation, parameters)
+        configured.must(operation, parameters)
     async with invocations(api) as place:
-        reply = await place.serve(case.operation, case.parameters)
+        reply = await place.serve(case.operation, case.parameters, case.headers)
     case.check_reply(reply, api.ids)
 
 

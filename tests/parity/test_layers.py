@@ -63,6 +63,22 @@ CASES = [
         shown(3, "d", **KINDS),
         status=201,
     ),
+    Case(
+        "PublishLayerVersion",
+        "of content in S3",
+        {
+            "LayerName": "l",
+            "Content": {
+                "S3Bucket": "code",
+                "S3Key": "f.zip",
+                "S3ObjectVersion": "v1",
+                "S3ObjectStorageMode": "COPY",
+            },
+        },
+        API,
+        shown(3, ""),
+        status=201,
+    ),
     refused(
         "PublishLayerVersion",
         "without content",

@@ -1,6 +1,7 @@
 """What AWS Lambda has and this platform has not: every operation of the model answers, these with 501 by name."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 from lambent.control.registry import OPERATIONS
 from lambent.server.fidelity import fidelity
 from lambent.server.invoke_route import OPERATIONS as INVOCATIONS
+from lambent.testing.lambda_account import BARE, ZIP
 from lambent.testing.lambda_api import LambdaApi, serialized
+from lambent.testing.parity import Case, refused
 from lambent.wire.catalogue import operation_names
 from lambent.wire.models import operation_model
 
@@ -34,6 +37,92 @@ EXAMPLES = {
     "Policy": "{}",
 }
 """Texts of members' patterns."""
+KEY = "arn:aws:kms:us-east-1:000000000000:key/k"
+NEW = {**BARE, "FunctionName": "new"}
+SETTINGS: Mapping[str, Any] = {
+    "VpcConfig": {"SubnetIds": ["subnet-0"], "SecurityGroupIds": ["sg-0"]},
+    "KMSKeyArn": KEY,
+    "DurableConfig": {"ExecutionTimeout": 5, "RetentionPeriodInDays": 1, "KMSKeyArn": KEY},
+    "CapacityProviderConfig": {
+        "LambdaManagedInstancesCapacityProviderConfig": {
+            "CapacityProviderArn": "arn:aws:lambda:us-east-1:000000000000:capacity-provider:p",
+            "PerExecutionEnvironmentMaxConcurrency": 1,
+            "ExecutionEnvironmentMemoryGiBPerVCpu": 2,
+        }
+    },
+    "RuntimeConfig": {
+        "RuntimeArn": "arn:aws:lambda:us-east-1:000000000000:runtime/of-our-own",
+        "RuntimeAlias": "alias",
+    },
+    "AcceleratorConfig": {"AcceleratorMemorySize": 1},
+}
+"""Of functions, by member."""
+S3_FILES = [
+    {
+        "Arn": (
+            "arn:aws:s3files:us-east-1:000000000000:file-system/fs-0123456789abcdef0"
+            "/access-point/fsap-0123456789abcdef0"
+        ),
+        "LocalMountPath": "/mnt/shared",
+        "S3FilesConfig": {"DirectS3Read": "ENABLED"},
+    }
+]
+
+
+def refusal(operation: str, parameters: Mapping[str, Any], named: str) -> Case:
+    """A case that is refused by the setting's name."""
+    text = FIRST_WORDS.format(named)
+    where = "this platform's own refusal"
+    return refused(operation, named, dict(parameters), where, "NotImplementedException", text)
+
+
+CASES = [
+    *(
+        refusal(operation, {**least, member: value}, member)
+        for member, value in SETTINGS.items()
+        for operation, least in (
+            ("CreateFunction", NEW),
+            ("UpdateFunctionConfiguration", {"FunctionName": "f"}),
+        )
+    ),
+    *(
+        refusal(
+            operation, {**least, "FileSystemConfigs": S3_FILES}, "FileSystemConfigs.S3FilesConfig"
+        )
+        for operation, least in (
+            ("CreateFunction", NEW),
+            ("UpdateFunctionConfiguration", {"FunctionName": "f"}),
+        )
+    ),
+    *(
+        refusal(operation, {**least, "PublishTo": "LATEST_PUBLISHED"}, "PublishTo")
+        for operation, least in (
+            ("CreateFunction", NEW),
+            ("UpdateFunctionCode", {"FunctionName": "f", "ZipFile": ZIP}),
+            ("PublishVersion", {"FunctionName": "f"}),
+        )
+    ),
+    *(
+        refusal(operation, parameters, named)
+        for operation, parameters, named in (
+            (
+                "CreateFunction",
+                {**NEW, "Code": {"ZipFile": ZIP, "SourceKMSKeyArn": KEY}},
+                "SourceKMSKeyArn",
+            ),
+            (
+                "UpdateFunctionCode",
+                {"FunctionName": "f", "ZipFile": ZIP, "S3ObjectStorageMode": "REFERENCE"},
+                "S3ObjectStorageMode REFERENCE",
+            ),
+            (
+                "UpdateFunctionCode",
+                {"FunctionName": "f", "ZipFile": ZIP, "SourceKMSKeyArn": KEY},
+                "SourceKMSKeyArn",
+            ),
+        )
+    ),
+]
 
 
 def small(shape: Any, name: str = "") -> Any:
@@ -64,54 +153,11 @@ def test_the_page_has_a_line_for_it(operation: str) -> None:
     assert f"`{operation}`" in PAGE.read_text()
 
 
-@pytest.mark.parametrize(
-    ("operation", "parameters", "named"),
-    [
-        ("CreateFunction", {"PublishTo": "LATEST_PUBLISHED", "Publish": True}, "PublishTo"),
-        ("UpdateFunctionCode", {"FunctionName": "f", "PublishTo": "LATEST_PUBLISHED"}, "PublishTo"),
-        ("PublishVersion", {"FunctionName": "f", "PublishTo": "LATEST_PUBLISHED"}, "PublishTo"),
-        ("CreateFunction", {"DurableConfig": {"ExecutionTimeout": 5}}, "DurableConfig"),
-        (
-            "UpdateFunctionConfiguration",
-            {
-                "FunctionName": "f",
-                "CapacityProviderConfig": {
-                    "LambdaManagedInstancesCapacityProviderConfig": {
-                        "CapacityProviderArn": (
-                            "arn:aws:lambda:us-east-1:000000000000:capacity-provider:p"
-                        )
-                    }
-                },
-            },
-            "CapacityProviderConfig",
-        ),
-        (
-            "UpdateFunctionConfiguration",
-            {"FunctionName": "f", "VpcConfig": {"SubnetIds": ["subnet-0"]}},
-            "VpcConfig",
-        ),
-        (
-            "UpdateFunctionConfiguration",
-            {"FunctionName": "f", "KMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k"},
-            "KMSKeyArn",
-        ),
-        (
-            "UpdateFunctionCode",
-            {"FunctionName": "f", "SourceKMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k"},
-            "SourceKMSKeyArn",
-        ),
-    ],
-)
-def test_a_setting_that_is_not_there_says_so(
-    operation: str, parameters: dict[str, Any], named: str, api: LambdaApi
-) -> None:
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_setting_that_is_not_there_says_so(case: Case, api: LambdaApi) -> None:
     """501 naming the setting; nothing is kept of the request."""
-    if operation == "CreateFunction":
-        role = "arn:aws:iam::000000000000:role/r"
-        least = {"Role": role, "Code": {"ZipFile": b""}, "Runtime": "python3.12", "Handler": "a.b"}
-        parameters = {"FunctionName": "new", **least, **parameters}
     before = api.must("GetFunctionConfiguration", {"FunctionName": "f"})
-    reply = api.call(operation, parameters)
-    assert (reply.status, reply.parsed["Error"]["Code"]) == (501, "NotImplementedException")
-    assert reply.parsed["Error"]["Message"] == FIRST_WORDS.format(named)
+    case.check(api)
     assert api.must("GetFunctionConfiguration", {"FunctionName": "f"}) == before
+    names = [one["FunctionName"] for one in api.must("ListFunctions", {})["Functions"]]
+    assert "new" not in names

@@ -87,6 +87,7 @@ class Control:
             lambda: datetime.now(UTC),
             changes.on_change,
             max_concurrency=settings.max_concurrency,
+            code_storage_bytes=settings.code_storage_mib * 1024 * 1024,
             destination_services=outlets.services,
             runtime_notice=lambda runtime: choose_interpreter(runtime, interpreters).notice,
             runtime_build=runtime_build,

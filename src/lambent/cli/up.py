@@ -138,6 +138,13 @@ def up(
             show_default=False,
         ),
     ] = None,
+    code_storage: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="MiB that the zips of all versions and layers of a region may come to.",
+        ),
+    ] = 75 * 1024,
     images: Annotated[
         Path | None,
         typer.Option(
@@ -170,6 +177,7 @@ def up(
         access_keys=access_keys and access_keys.expanduser().absolute(),
         memory_reserve_mib=memory_reserve,
         max_memory_mib=max_memory,
+        code_storage_mib=code_storage,
         allow_reset=allow_reset,
         cpu_limit=cpu_limit,
         stem_cells=stem_cells,

@@ -21,7 +21,7 @@ def get_account_settings(plane: ControlPlane, call: Call) -> Result:
     return Result(
         {
             "AccountLimit": {
-                "TotalCodeSize": limits.CODE_STORAGE.value,
+                "TotalCodeSize": plane.code_storage_bytes,
                 "CodeSizeUnzipped": limits.UNZIPPED.value,
                 "CodeSizeZipped": limits.ZIP_UPLOAD.value,
                 "ConcurrentExecutions": plane.max_concurrency,
@@ -32,10 +32,15 @@ def get_account_settings(plane: ControlPlane, call: Call) -> Result:
     )
 
 
-def check_code_storage(cx: sqlite3.Connection, account_id: str, region: str) -> None:
-    """Raises ``CodeStorageExceededException`` when what a transaction adds does not fit."""
+def check_code_storage(
+    plane: ControlPlane, cx: sqlite3.Connection, account_id: str, region: str
+) -> None:
+    """Raises ``CodeStorageExceededException`` when what a transaction adds does not fit.
+
+    Source of the text: users of AWS quote it.
+    """
     _, size_bytes = functions.usage(cx, account_id, region)
-    if size_bytes > limits.CODE_STORAGE.value:
+    if size_bytes > plane.code_storage_bytes:
         raise ClientFault(
             "CodeStorageExceededException", "Code storage limit exceeded.", fields={"Type": "User"}
         )

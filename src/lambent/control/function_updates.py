@@ -114,7 +114,7 @@ def _update(
         functions.put_version(cx, updated)
         if parameters.get("Publish"):
             published, _ = publish(cx, updated)
-        check_code_storage(cx, latest.account_id, latest.region)
+        check_code_storage(plane, cx, latest.account_id, latest.region)
     plane.announce(updated)
     if (latest.code, latest.layers) != (updated.code, updated.layers):
         plane.release_code([latest])

@@ -72,7 +72,7 @@ def create_function(plane: ControlPlane, call: Call) -> Result:
         if signing is not None:
             code_signing.assign_config(cx, function, signing.id)
         published = publish(cx, created)[0] if parameters.get("Publish") else None
-        check_code_storage(cx, function.account_id, function.region)
+        check_code_storage(plane, cx, function.account_id, function.region)
     plane.announce(created)
     if published is None:
         return Result(function_configuration(plane.shown(created)), status=201)

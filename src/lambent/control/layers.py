@@ -41,7 +41,7 @@ def publish_layer_version(plane: ControlPlane, call: Call) -> Result:
             license_info=parameters.get("LicenseInfo"),
         )
         layers.put_layer_version(cx, version)
-        check_code_storage(cx, layer.account_id, layer.region)
+        check_code_storage(plane, cx, layer.account_id, layer.region)
     return Result(_show(call.caller, version), status=201)
 
 

@@ -47,6 +47,7 @@ class ControlPlane:
     clock: Callable[[], datetime]
     on_change: Callable[[str], None]
     max_concurrency: int = limits.CONCURRENCY.value
+    code_storage_bytes: int = limits.CODE_STORAGE.value
     architecture: str = field(default_factory=lambda: _ARCHITECTURES[platform.machine().lower()])
     pending_work: list[WorkItem] = field(default_factory=list)
     runtime_notice: Callable[[str], str | None] = lambda _: None

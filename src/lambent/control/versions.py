@@ -41,7 +41,7 @@ def publish_version(plane: ControlPlane, call: Call) -> Result:
         version, is_new = publish(cx, latest, parameters.get("Description"))
         if is_new:
             functions.put_version(cx, touched(latest))
-            check_code_storage(cx, latest.account_id, latest.region)
+            check_code_storage(plane, cx, latest.account_id, latest.region)
     if is_new:
         plane.announce(version)
     return Result(function_configuration(plane.shown(version), qualifier=version.version))

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from lambent.control.directory import Directory
@@ -30,6 +31,7 @@ from lambent.wire.event_stream import decode_messages
 
 _STREAMED = "InvokeWithResponseStream"
 MAX_BODY_BYTES = 1 << 26
+_NONE: Mapping[str, str] = {}
 
 
 class TakenEvents:
@@ -114,9 +116,12 @@ class InvocationApi:
         environment.respond(self._error)
         environment.stop()
 
-    async def serve(self, operation: str, parameters: Mapping[str, Any]) -> Reply:
-        """A client's call."""
-        answer = await self.answer(serialized(operation, filled(parameters, self._ids)))
+    async def serve(
+        self, operation: str, parameters: Mapping[str, Any], headers: Mapping[str, str] = _NONE
+    ) -> Reply:
+        """A client's call, with further headers."""
+        request = serialized(operation, filled(parameters, self._ids))
+        answer = await self.answer(replace(request, headers={**request.headers, **headers}))
         if operation == _STREAMED and answer.status < 300:
             return _stream_reply(answer)
         reply = parsed(operation, answer)

@@ -67,7 +67,8 @@ class Case:
     """What AWS answers to ``parameters``: ``output`` whole, or ``error`` as code and message.
 
     ``source`` names where that is known from. ``before`` are calls that come first. A case without
-    output and error is answered by an empty output. ``typeless``: the error has no ``Type``.
+    output and error is answered by an empty output. ``typeless``: the error has no ``Type``. ``settings``: what
+    the control plane was made with, by field. ``headers``: what an invocation carries beside its parameters.
     """
 
     operation: str
@@ -79,6 +80,8 @@ class Case:
     status: int = 200
     before: tuple[tuple[str, Mapping[str, Any]], ...] = ()
     typeless: bool = False
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.operation}-{self.shows}".replace(" ", "_")
@@ -87,15 +90,26 @@ class Case:
         """The same case with calls that come first."""
         return replace(self, before=before)
 
+    def on(self, **settings: Any) -> "Case":
+        """The same case on a platform with these settings."""
+        return replace(self, settings=settings)
+
     def without_type(self) -> "Case":
         """The same case for an error that AWS leaves without its ``Type``."""
         return replace(self, typeless=True)
 
     def check(self, api: LambdaApi) -> None:
         """Raises AssertionError unless ``api`` answers exactly so."""
+        api = self.configured(api)
         for operation, parameters in self.before:
             api.must(operation, parameters)
         self.check_reply(api.call(self.operation, self.parameters), api.ids)
+
+    def configured(self, api: LambdaApi) -> LambdaApi:
+        """The API over a control plane with this case's settings."""
+        if not self.settings:
+            return api
+        return LambdaApi(replace(api.plane, **self.settings), api.ids)
 
     def check_reply(self, reply: Reply, ids: Mapping[str, str]) -> None:
         """The same for an answer that is there."""
@@ -126,5 +140,8 @@ def refused(
         "AccessDeniedException": 403,
         "RequestEntityTooLargeException": 413,
         "TooManyRequestsException": 429,
+        "EFSMountFailureException": 403,
+        "InvalidRuntimeException": 502,
+        "NotImplementedException": 501,
     }.get(code, 400)
     return Case(operation, shows, parameters, source, error=(code, text), status=status)
