@@ -353,7 +353,7 @@ def test_what_cannot_be_started(
 ) -> None:
     """The caller hears why in AWS's words; so does the log, with what was to be run."""
     if not (layouts / "broken").exists():
-        files = {"text": "no program", "junk*": b"\x7fELF no program"}
+        files: dict[str, str | bytes] = {"text": "no program", "junk*": b"\x7fELF no program"}
         build(
             layouts / "broken", "v1", shell_layers(**files), entrypoint=["sh", "/client"], cmd=["x"]
         )
