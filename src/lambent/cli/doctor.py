@@ -82,7 +82,12 @@ def doctor(
 
 def examine(host: checks.Host, data_dir: Path, url: str) -> Iterator[Finding]:
     """Every finding, in the order shown."""
+    from lambent.cli.doctor_programs import check_javas, check_rubies  # noqa: PLC0415
+    from lambent.cli.ruby_runtimes import find_executables as find_rubies_of_host  # noqa: PLC0415
+    from lambent.node.java.jvms import find_jvms  # noqa: PLC0415
+    from lambent.node.java.runtimes import find_javas  # noqa: PLC0415
     from lambent.node.nodejs.runtimes import find_nodes  # noqa: PLC0415
+    from lambent.node.ruby.runtimes import find_rubies  # noqa: PLC0415
     from lambent.node.runtimes import find_executables, find_interpreters  # noqa: PLC0415
 
     yield checks.check_python(sys.version_info[:3])
@@ -90,6 +95,8 @@ def examine(host: checks.Host, data_dir: Path, url: str) -> Iterator[Finding]:
     usable = {interpreter.version for interpreter in find_interpreters()}
     yield from checks.check_interpreters(find_executables(), usable)
     yield from checks.check_nodes({node.name: node.version for node in find_nodes()})
+    yield from check_javas(find_javas(), find_jvms())
+    yield from check_rubies(find_rubies(), find_rubies_of_host())
     yield check_images(host.which)
     place = existing_parent(data_dir)
     writable = os.access(place, os.W_OK)

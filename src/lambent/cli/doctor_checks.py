@@ -66,7 +66,6 @@ def check_host(host: Host) -> Iterator[Finding]:
     yield from check_cgroups(host)
     yield check_seccomp(host)
     yield check_overlay(host)
-    yield check_node(host)
 
 
 def check_python(version: tuple[int, int, int]) -> Finding:
@@ -264,14 +263,6 @@ def check_overlay(host: Host) -> Finding:
     names = (host.read_text("/proc/filesystems") or "").split()
     detail = "available" if "overlay" in names else "absent"
     return Finding("ok", "overlayfs", f"{detail}; Lambent does not need it")
-
-
-def check_node(host: Host) -> Finding:
-    """Node.js."""
-    path = host.which("node")
-    version = (host.run(path, "--version") if path else None) or ""
-    found = f"{path} {version.strip()}" if path else "not found"
-    return Finding("ok", "Node.js", f"{found}; Lambent runs Python functions today")
 
 
 def _minor(version: str) -> int:

@@ -1,4 +1,4 @@
-"""``lambent runtimes``: what functions can run under here, Pythons and Node.js, and adding one."""
+"""``lambent runtimes``: what functions can run under here, Pythons, Node.js, Java and Ruby, and adding one."""
 
 import shutil
 import subprocess
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
 
 from lambent.cli import console
 from lambent.cli.failures import EXIT_USAGE, CliError, reported
@@ -28,7 +29,7 @@ app = typer.Typer(
 @app.command("ls")
 @reported
 def ls() -> None:
-    """List the Pythons found and the Node.js that can be had, and whether functions can use them."""
+    """List the Pythons found and the other runtimes that can be had, and whether functions can use them."""
     from lambent.node.nodejs.runtimes import (  # noqa: PLC0415
         NODE_RUNTIME_NAMES,
         find_nodes,
@@ -48,19 +49,40 @@ def ls() -> None:
         screen.print(f"{name:<11} {state} ", end="")
         place = nodes[name].executable if name in nodes else prepared_node_dir(name)
         screen.print(str(place), markup=False)
+    list_programs(screen)
     missing = [version for version in find_executables() if version not in usable]
     if missing:
         console.err().print(f"Add one with: lambent runtimes add python{missing[-1]}", style="dim")
+
+
+def list_programs(screen: Console) -> None:
+    """The Java and Ruby runtimes: what each runs in, or that it is not added."""
+    from lambent.node.java.runtimes import JAVA_RUNTIME_NAMES, find_javas  # noqa: PLC0415
+    from lambent.node.prepared import prepared_dir  # noqa: PLC0415
+    from lambent.node.ruby.runtimes import RUBY_RUNTIME_NAMES, find_rubies  # noqa: PLC0415
+
+    places = {java.name: f"{java.executable} (Java {java.version})" for java in find_javas()}
+    places |= {ruby.name: f"{ruby.executable} (Ruby {ruby.version})" for ruby in find_rubies()}
+    for name in (*JAVA_RUNTIME_NAMES, *RUBY_RUNTIME_NAMES):
+        state = "[green]ready    [/]" if name in places else "[yellow]not added[/]"
+        screen.print(f"{name:<11} {state} ", end="")
+        screen.print(places.get(name, str(prepared_dir(name))), markup=False)
 
 
 @app.command("add")
 @reported
 def add(
     runtime: Annotated[
-        str, typer.Argument(help="Such as python3.12 or nodejs22.x.", show_default=False)
+        str,
+        typer.Argument(
+            help="Such as python3.12, nodejs22.x, java17 or ruby3.4.", show_default=False
+        ),
     ],
 ) -> None:
-    """Install AWS's runtime client and SDK for a Python of this machine, or Node.js with them."""
+    """Install AWS's runtime client and SDK for a Python of this machine, or Node.js with them.
+
+    For Java and Ruby, prepare what this machine has. Nothing is fetched for those.
+    """
     if prepare(runtime, run_quietly):
         console.err().print(
             f"{runtime} is ready. A platform that runs sees it when it is started again."
@@ -72,7 +94,11 @@ def add(
 def prepare(runtime: str, run: Runner) -> bool:
     """Makes ``runtime`` usable; False when it was. Raises CliError when this machine lacks it."""
     from lambent.cli import images  # noqa: PLC0415
+    from lambent.cli.java_runtimes import prepare_java  # noqa: PLC0415
     from lambent.cli.node_runtimes import PINNED, prepare_node  # noqa: PLC0415
+    from lambent.cli.ruby_runtimes import prepare_ruby  # noqa: PLC0415
+    from lambent.node.java.runtimes import JAVA_RUNTIME_NAMES  # noqa: PLC0415
+    from lambent.node.ruby.runtimes import RUBY_RUNTIME_NAMES  # noqa: PLC0415
     from lambent.node.runtimes import (  # noqa: PLC0415
         find_executables,
         find_interpreters,
@@ -83,6 +109,10 @@ def prepare(runtime: str, run: Runner) -> bool:
         return prepare_node(runtime, run)
     if runtime == images.NAME:
         return images.prepare_images(run)
+    if runtime in JAVA_RUNTIME_NAMES:
+        return prepare_java(runtime, run)
+    if runtime in RUBY_RUNTIME_NAMES:
+        return prepare_ruby(runtime, run)
     version = runtime.removeprefix("python")
     executable = find_executables().get(version)
     if executable is None:

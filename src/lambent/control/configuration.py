@@ -27,6 +27,8 @@ from lambent.model.function import FunctionVersion
 RUNTIMES = frozenset(
     {f"python3.{minor}" for minor in range(9, 15)}
     | {"nodejs20.x", "nodejs22.x", "nodejs24.x"}
+    | {"java11", "java17", "java21", "java25"}
+    | {"ruby3.2", "ruby3.3", "ruby3.4", "ruby4.0"}
     | {"provided.al2", "provided.al2023"}
 )
 """What Lambent runs; the others that AWS knows are refused by name."""

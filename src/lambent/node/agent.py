@@ -19,8 +19,10 @@ from lambent.node.extensions_api.launch import find_extensions
 from lambent.node.extensions_api.registry import MAX_EXTENSIONS
 from lambent.node.freezer import Freezer
 from lambent.node.insights import Insights
+from lambent.node.java.runtimes import find_javas
 from lambent.node.nodejs.runtimes import find_nodes
 from lambent.node.outcomes import Failure
+from lambent.node.ruby.runtimes import find_rubies
 from lambent.node.runtimes import RUNTIME_NAMES, Interpreter, choose_interpreter, runtime_label
 from lambent.node.sandbox.contract import (
     Backend,
@@ -179,12 +181,15 @@ class Node:
 
     def describe(self) -> Mapping[str, Any]:
         """The sandbox in use, and what each runtime runs under (``exact``: as asked), for health."""
-        names = (*RUNTIME_NAMES, *(node.name for node in find_nodes()))
+        prepared = [node.name for node in find_nodes()]
+        prepared += [java.name for java in find_javas()]
+        prepared += [ruby.name for ruby in find_rubies()]
+        names = (*RUNTIME_NAMES, *prepared)
         choices = {name: choose_interpreter(name, self._interpreters) for name in names}
         runtimes = [
             {
                 "name": name,
-                "executable": (choice.node or choice.interpreter).executable,
+                "executable": choice.executable,
                 "exact": choice.notice is None,
                 "notice": choice.notice,
             }

@@ -1,7 +1,8 @@
 """What a function is started with when that is not its handler in a fork of the zygote.
 
 A custom runtime (``provided.*``) is any executable called ``bootstrap``; a wrapper script is given the
-command that would start the managed runtime, and starts it; Node.js is started by that command itself.
+command that would start the managed runtime, and starts it; Node.js, Java and Ruby are started by that command
+itself.
 Source: "Building a custom runtime", "Modifying the runtime environment" (AWS Lambda).
 """
 
@@ -9,12 +10,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from lambent.model.invocation import EnvironmentSpec
-from lambent.node.nodejs.runtimes import is_node
-from lambent.node.runtimes import is_provided
+from lambent.node.runtimes import is_provided, is_python
 
 BOOTSTRAP_SCRIPT = "bootstrap.py"
 """In the runtime's directory; AWS's is called the same."""
-_WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
+WRAPPER = "AWS_LAMBDA_EXEC_WRAPPER"
+"""The variable that names a wrapper script."""
 
 
 def choose_entry(
@@ -34,7 +35,7 @@ def choose_entry(
     if is_provided(spec.runtime):
         roots = [root for root in (task_root, opt_root) if root]
         return {"bootstraps": [f"{root}/bootstrap" for root in roots]}
-    wrapper = spec.environment.get(_WRAPPER)
+    wrapper = spec.environment.get(WRAPPER)
     if wrapper:
         return {"wrapper": wrapper, "command": list(runtime_command)}
-    return {"command": list(runtime_command)} if is_node(spec.runtime) else None
+    return None if is_python(spec.runtime) else {"command": list(runtime_command)}

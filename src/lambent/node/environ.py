@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 
 from lambent.model.invocation import EnvironmentSpec
-from lambent.node.nodejs.runtimes import is_node
-from lambent.node.runtimes import is_provided
+from lambent.node.runtimes import is_provided, is_python
 
 _STATIC = {
     "AWS_XRAY_CONTEXT_MISSING": "LOG_ERROR",
@@ -26,7 +25,7 @@ def runtime_environ(runtime: str) -> dict[str, str]:
     if not is_provided(runtime):
         # AWS: "not defined for OS-only runtimes".
         managed["AWS_EXECUTION_ENV"] = f"AWS_Lambda_{runtime}"
-        if not is_node(runtime):
+        if is_python(runtime):
             managed["PYTHONPATH"] = "/var/runtime"
     return {**_STATIC, **managed}
 
@@ -71,3 +70,11 @@ def build_environ(
         "AWS_LAMBDA_LOG_STREAM_NAME": log_stream,
         "AWS_REGION": spec.region,
     }
+
+
+def locale_environ(environment: Mapping[str, str]) -> dict[str, str]:
+    """UTF-8 for runtimes that go by the locale, unless a function has one of its own.
+
+    AWS has ``en_US.UTF-8``; few other hosts do, and where one category is missing everything is ASCII.
+    """
+    return {} if "LC_ALL" in environment else {"LC_ALL": "C.UTF-8"}

@@ -12,12 +12,26 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
+from lambent.node.java.runtimes import (
+    JAVA_RUNTIME_NAMES,
+    JavaRuntime,
+    choose_java,
+    find_javas,
+    is_java,
+)
 from lambent.node.nodejs.runtimes import (
     NODE_RUNTIME_NAMES,
     NodeRuntime,
     choose_node,
     find_nodes,
     is_node,
+)
+from lambent.node.ruby.runtimes import (
+    RUBY_RUNTIME_NAMES,
+    RubyRuntime,
+    choose_ruby,
+    find_rubies,
+    is_ruby,
 )
 
 _CLIENT = "awslambdaric"
@@ -49,12 +63,20 @@ class Interpreter:
 class RuntimeChoice:
     """What a runtime name gets here. ``notice`` says so when it is not the interpreter asked for.
 
-    ``interpreter`` is what environments are forked from; ``node`` what runs in those of ``nodejs22.x``.
+    ``interpreter`` is what environments are forked from; ``node`` what runs in those of ``nodejs22.x``,
+    ``java`` and ``ruby`` likewise.
     """
 
     interpreter: Interpreter
     notice: str | None
     node: NodeRuntime | None = None
+    java: JavaRuntime | None = None
+    ruby: RubyRuntime | None = None
+
+    @property
+    def executable(self) -> str:
+        """What runs the function, on the host."""
+        return (self.node or self.java or self.ruby or self.interpreter).executable
 
 
 def prepared_packages_dir(version: str) -> Path:
@@ -107,6 +129,11 @@ def find_interpreters() -> list[Interpreter]:
     return found
 
 
+def is_python(runtime: str) -> bool:
+    """Whether a runtime name is one of Python."""
+    return runtime.startswith("python")
+
+
 def is_provided(runtime: str) -> bool:
     """Whether the function brings its runtime along: AWS's OS-only runtimes, and images, which name none."""
     return runtime.startswith(_PROVIDED) or not runtime
@@ -118,11 +145,16 @@ def python_command(interpreter: Interpreter) -> list[str]:
 
 
 def runtime_label(runtime: str, choice: RuntimeChoice) -> str:
-    """What ``INIT_START`` says: ``python:3.11``, ``nodejs:22`` or ``provided:al2023``."""
+    """What ``INIT_START`` says: ``python:3.11``, ``nodejs:22``, ``java:17``, ``ruby:3.4`` or
+    ``provided:al2023``."""
     if is_provided(runtime):
         return runtime.replace(".", ":")
     if choice.node is not None:
         return choice.node.name.removesuffix(".x").replace("nodejs", "nodejs:")
+    if choice.java is not None:
+        return f"java:{choice.java.release}"
+    if choice.ruby is not None:
+        return f"ruby:{choice.ruby.release}"
     return f"python:{choice.interpreter.version}"
 
 
@@ -132,13 +164,22 @@ def choose_interpreter(
     """The interpreter for ``python3.X``: that one, else the nearest (the newer of two).
 
     For ``provided.*`` the one whose zygote is up first, only to fork from; it has no build to pin. For Node.js the
-    same, with the prepared runtime of ``nodes`` (this host's), if there is any, and its build.
+    same, with the prepared runtime of ``nodes`` (this host's), if there is any, and its build; so for Java and
+    Ruby.
     Raises LookupError for a runtime that is none of these.
     """
     if is_node(runtime):
         node, notice = choose_node(runtime, find_nodes() if nodes is None else nodes)
         forked = replace(found[0], build=node.build if node else "")
         return RuntimeChoice(forked, notice, node)
+    if is_java(runtime):
+        java, notice = choose_java(runtime, find_javas())
+        forked = replace(found[0], build=java.build if java else "")
+        return RuntimeChoice(forked, notice, java=java)
+    if is_ruby(runtime):
+        ruby, notice = choose_ruby(runtime, find_rubies())
+        forked = replace(found[0], build=ruby.build if ruby else "")
+        return RuntimeChoice(forked, notice, ruby=ruby)
     if is_provided(runtime):
         return RuntimeChoice(replace(found[0], build=""), None)
     if not runtime.startswith("python3."):
@@ -157,10 +198,16 @@ def choose_interpreter(
 
 def missing_runtime(runtime: str) -> str | None:
     """Why functions of a runtime cannot run here at all; None where they can, or where AWS's refusal is due."""
-    if runtime not in NODE_RUNTIME_NAMES:
-        return None
-    node, notice = choose_node(runtime, find_nodes())
-    return None if node is not None else notice
+    if runtime in NODE_RUNTIME_NAMES:
+        node, notice = choose_node(runtime, find_nodes())
+        return None if node is not None else notice
+    if runtime in JAVA_RUNTIME_NAMES:
+        java, notice = choose_java(runtime, find_javas())
+        return None if java is not None else notice
+    if runtime in RUBY_RUNTIME_NAMES:
+        ruby, notice = choose_ruby(runtime, find_rubies())
+        return None if ruby is not None else notice
+    return None
 
 
 def _build(executable: str, packages: Iterable[str]) -> str:

@@ -44,7 +44,9 @@ def test_a_runtime_brought_along_needs_no_interpreter(runtime: str, label: str) 
         assert (choice.notice, choice.interpreter.build) == (None, "")
 
 
-@pytest.mark.parametrize("runtime", ["nodejs18.x", "nodejs", "ruby3.4", "python2.7"])
+@pytest.mark.parametrize(
+    "runtime", ["nodejs18.x", "nodejs", "java8", "ruby2.7", "ruby", "dotnet8", "python2.7"]
+)
 def test_other_languages_are_not_pythons(runtime: str) -> None:
     """A runtime that is neither a Python 3 nor a Node.js that is served raises LookupError."""
     with pytest.raises(LookupError):

@@ -12,6 +12,7 @@ from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
 from lambent.node.sandbox.zygote_client import ZygoteClient
 
 _SETUP_DEADLINE_S = 10.0
+_WRITABLE = 0o622
 
 
 async def bear(
@@ -63,6 +64,8 @@ def _open_outputs(sandbox: NamespaceSandbox, extensions: bool) -> tuple[list[int
     for _ in range(3 if extensions else 2):
         reader, writer = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(reader, False)
+        # Its user may open what it has by name: /dev/stdout, and /proc/self/fd/3 (Java knows no other way).
+        os.fchmod(writer, _WRITABLE)
         ours.append(reader)
         children.append(writer)
     sandbox.stdout_fd, sandbox.telemetry_fd = ours[:2]

@@ -4,10 +4,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lambent.model.invocation import EnvironmentSpec
-from lambent.node.entrypoint import BOOTSTRAP_SCRIPT
+from lambent.node.entrypoint import BOOTSTRAP_SCRIPT, WRAPPER
+from lambent.node.environ import locale_environ
+from lambent.node.java.runtimes import JavaRuntime, is_java, java_command
 from lambent.node.nodejs.runtimes import NodeRuntime, is_node, node_command, node_path
 from lambent.node.nodejs.waiting import PROGRAM as WAITING_NODE
 from lambent.node.nodejs.waiting import can_wait as node_can_wait
+from lambent.node.ruby.runtimes import RubyRuntime, is_ruby, ruby_command, ruby_environ
 from lambent.node.runtimes import RuntimeChoice, python_command
 from lambent.node.sandbox.contract import SandboxError
 from lambent.node.sandbox.zygote_client import RUNTIME_PATH
@@ -40,8 +43,25 @@ def hidden_node_root(node: NodeRuntime) -> str:
     return f"{HIDDEN}/{node.name}"
 
 
+def prepared_binds(javas: Sequence[JavaRuntime], rubies: Sequence[RubyRuntime]) -> dict[str, str]:
+    """What the root needs of Java and Ruby: path inside → path on the host."""
+    binds: dict[str, str] = {}
+    for java in javas:
+        binds[f"{HIDDEN}/{java.name}/jvm"] = str(java.jvm)
+        binds[f"{HIDDEN}/{java.name}/runtime"] = str(java.runtime_dir)
+        binds.update((path, path) for path in java.etc)
+    for ruby in rubies:
+        binds[f"{HIDDEN}/{ruby.name}/runtime"] = str(ruby.runtime_dir)
+        binds.update((path, path) for path in ruby.binds)
+    return binds
+
+
 def managed_runtime(spec: EnvironmentSpec, choice: RuntimeChoice) -> ManagedRuntime:
-    """What ``spec`` is started with. Raises SandboxError for Node.js where none is prepared."""
+    """What ``spec`` is started with. Raises SandboxError for Node.js, Java and Ruby where none is prepared."""
+    if is_java(spec.runtime):
+        return _managed_java(spec, choice)
+    if is_ruby(spec.runtime):
+        return _managed_ruby(spec, choice)
     if not is_node(spec.runtime):
         library = f"/opt/python/lib/{choice.interpreter.runtime}/site-packages"
         return ManagedRuntime(
@@ -57,4 +77,40 @@ def managed_runtime(spec: EnvironmentSpec, choice: RuntimeChoice) -> ManagedRunt
         mounts={_LANG_PATH: hidden, RUNTIME_PATH: f"{hidden}/runtime"},
         environ={"NODE_PATH": node_path(RUNTIME_PATH, "/opt", "/var/task", choice.node.major)},
         waiting=[*command[:-1], _WAITING_NODE] if node_can_wait(spec.environment) else (),
+    )
+
+
+def _managed_java(spec: EnvironmentSpec, choice: RuntimeChoice) -> ManagedRuntime:
+    java = choice.java
+    if java is None:
+        raise SandboxError(choice.notice or f"{spec.runtime} is not on this host")
+    hidden = f"{HIDDEN}/{java.name}"
+    is_wrapped = WRAPPER in spec.environment
+    return ManagedRuntime(
+        java_command(
+            java,
+            spec.runtime,
+            f"{_LANG_PATH}/bin/java",
+            RUNTIME_PATH,
+            spec.memory_mib,
+            spec.environment,
+            uses_archive=not is_wrapped,  # a wrapper script may change the directory
+        ),
+        mounts={_LANG_PATH: f"{hidden}/jvm", RUNTIME_PATH: f"{hidden}/runtime"},
+        environ=locale_environ(spec.environment),
+    )
+
+
+def _managed_ruby(spec: EnvironmentSpec, choice: RuntimeChoice) -> ManagedRuntime:
+    ruby = choice.ruby
+    if ruby is None:
+        raise SandboxError(choice.notice or f"{spec.runtime} is not on this host")
+    places = ruby_environ(ruby, spec.runtime, RUNTIME_PATH, "/opt", "/var/task")
+    return ManagedRuntime(
+        ruby_command(ruby.executable, RUNTIME_PATH),
+        mounts={RUNTIME_PATH: f"{HIDDEN}/{ruby.name}/runtime"},
+        environ={
+            **{name: value for name, value in places.items() if name not in spec.environment},
+            **locale_environ(spec.environment),
+        },
     )

@@ -15,15 +15,22 @@ from typing import Any
 
 from lambent.model.limits import MEMORY_MAX
 from lambent.node.entrypoint import BOOTSTRAP_SCRIPT
+from lambent.node.java.runtimes import find_javas
 from lambent.node.linux.cgroups import Cgroup, CgroupLayout, prepare_layout
 from lambent.node.linux.user_notification import can_ask
 from lambent.node.nodejs.runtimes import find_nodes
+from lambent.node.ruby.runtimes import find_rubies
 from lambent.node.runtimes import Interpreter, choose_interpreter
 from lambent.node.sandbox import ways
 from lambent.node.sandbox.assignment import Assignment
 from lambent.node.sandbox.birth import bear
 from lambent.node.sandbox.contract import Launch, NetworkError, SandboxError, Template
-from lambent.node.sandbox.managed import WAITING_PROGRAMS, hidden_node_root, managed_runtime
+from lambent.node.sandbox.managed import (
+    WAITING_PROGRAMS,
+    hidden_node_root,
+    managed_runtime,
+    prepared_binds,
+)
 from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
 from lambent.node.sandbox.network import OutboundNetwork
 from lambent.node.sandbox.requests import Requests
@@ -179,6 +186,7 @@ class NamespaceBackend:
         binds.update(WAITING_PROGRAMS)
         for node in find_nodes():
             binds[hidden_node_root(node)] = str(node.root)
+        binds.update(prepared_binds(find_javas(), find_rubies()))
         if self._images is not None:
             binds[IMAGES] = str(self._images)
         if not interpreter.prefix.startswith("/usr"):

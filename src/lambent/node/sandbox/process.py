@@ -17,10 +17,10 @@ from typing import Any
 from lambent.node.entrypoint import choose_entry
 from lambent.node.extensions_api.launch import extension_environ
 from lambent.node.linux.procfs import peak_resident_bytes
-from lambent.node.nodejs.runtimes import is_node, node_command, node_path
-from lambent.node.runtimes import Interpreter, choose_interpreter, python_command
 from lambent.node.linux.usage import Usage, read_usage
+from lambent.node.runtimes import Interpreter, choose_interpreter, python_command
 from lambent.node.sandbox.contract import ExitStatus, Launch, OnProcessExit, SandboxError
+from lambent.node.sandbox.plain_programs import plain_program
 from lambent.node.zygote import bootstrap
 
 _BOOT = (
@@ -221,8 +221,7 @@ class ProcessBackend:
             raise SandboxError("a plain process has no root of its own for a container image")
         choice = choose_interpreter(launch.spec.runtime, self._interpreters)
         interpreter = choice.interpreter
-        if is_node(launch.spec.runtime) and choice.node is None:
-            raise SandboxError(choice.notice or "Node.js is not on this host")
+        plain_program(launch.spec, choice, "", "")  # refuses what is not prepared
         runtime_api = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         runtime_api.bind(("127.0.0.1", 0))
         runtime_api.listen(128)
@@ -281,22 +280,22 @@ class ProcessBackend:
     ) -> dict[str, Any]:
         spec = launch.spec
         choice = choose_interpreter(spec.runtime, self._interpreters)
-        interpreter, node = choice.interpreter, choice.node
+        interpreter = choice.interpreter
         layers = [str(spec.opt_dir / "python")] if spec.opt_dir else []
         task_dir = str(spec.task_dir)
         opt_dir = str(spec.opt_dir) if spec.opt_dir else None
         runtime_paths = sorted({str(Path(p).parent) for p in interpreter.packages.values()})
         runtime_dir = str(Path(next(iter(interpreter.packages.values()))).parent)
         command = [*python_command(interpreter), bootstrap.__file__]
-        if node is not None:
-            runtime_dir = str(node.runtime_dir)
-            command = node_command(node.executable, runtime_dir, spec.memory_mib)
+        program = plain_program(spec, choice, task_dir, opt_dir or "/opt")
+        if program is not None:
+            runtime_dir, command = program.runtime_dir, list(program.command)
         entry = choose_entry(spec, task_dir, opt_dir, command)
         # What AWS has at fixed paths is elsewhere here, and only this tells a runtime started by a wrapper.
         is_wrapped = entry is not None and "wrapper" in entry
         paths = {"PYTHONPATH": ":".join([*layers, *runtime_paths])} if is_wrapped else {}
-        if node is not None:
-            paths = {"NODE_PATH": node_path(runtime_dir, opt_dir or "/opt", task_dir, node.major)}
+        if program is not None:
+            paths = dict(program.environ)
         environ = {
             **launch.environ,
             **paths,
