@@ -133,7 +133,7 @@ class KinesisServer:
         self.reads += 1
         shard_id, _, start = iterator.partition(":")
         records, index, size = self.shards[shard_id].records, int(start), 0
-        found = []
+        found: list[dict[str, Any]] = []
         while index < len(records) and len(found) < limit and size < _MAX_BYTES:
             key, data, arrived_s = records[index]
             found.append(

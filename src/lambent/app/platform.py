@@ -209,7 +209,9 @@ class Platform:
         self.scaling.start()
         stack.push_async_callback(self.scaling.stop)
         await control.sweep_checkpoints(self.queues)
-        await control.sources.start(control.plane, control.thread, self.frontend, self.api)
+        await control.sources.start(
+            control.plane, control.thread, self.frontend, self.api, self.neighbours.writes
+        )
 
     async def _start_deliveries(self, stack: AsyncExitStack) -> None:
         """Destinations behind an API: those that somebody serves."""

@@ -21,6 +21,7 @@ from lambent.neighbours import routing
 from lambent.neighbours.moto_process import MotoProcess, moto_directory, moto_serves
 from lambent.neighbours.routing import Endpoint
 from lambent.neighbours.signing import OperatorCredentials, sign
+from lambent.neighbours.write_signal import WriteSignal, may_write
 
 MOTO = "moto"
 
@@ -49,6 +50,7 @@ class Neighbours:
         self._endpoints = {name: one for name, one in endpoints.items() if not one.is_broker}
         self._brokers = {name: one for name, one in endpoints.items() if one.is_broker}
         self._moto = MotoProcess(log_path) if embedded else None
+        self._written = WriteSignal()
         self._credentials = credentials or OperatorCredentials()
         self._tls: ssl.SSLContext | None = None
 
@@ -61,6 +63,11 @@ class Neighbours:
     def is_embedded(self, service: str) -> bool:
         """Whether a service that a neighbour serves is emulated in memory."""
         return service not in self._endpoints
+
+    def writes(self, service: str) -> WriteSignal | None:
+        """What tells of writes to a service; None where others may write to it unnoticed."""
+        embedded = service not in self._endpoints and service not in self._hosted
+        return self._written if embedded else None
 
     def describe(self) -> Mapping[str, Any]:
         """For the health document."""
@@ -93,7 +100,10 @@ class Neighbours:
             return await self._send_to(endpoint, service, request, region)
         if self._moto is None:
             raise not_yet(service)
-        return await self._send_to_moto(self._moto, request, account_id)
+        sent = await self._send_to_moto(self._moto, request, account_id)
+        if may_write(request):
+            self._written.touch()
+        return sent
 
     async def _send_to_moto(self, moto: MotoProcess, request: HttpRequest, account_id: str) -> Sent:
         if routing.is_of_moto_itself(request):

@@ -69,6 +69,19 @@ class Reports(Protocol):
         ...
 
 
+class Writes(Protocol):
+    """Tells of writes to a service that is reached through the platform only, so that nobody asks in vain."""
+
+    @property
+    def count(self) -> int:
+        """Goes up with each."""
+        ...
+
+    def once(self, callback: Callable[[], None]) -> Callable[[], None]:
+        """Calls back at the next one, on the loop, unless the answer is called before."""
+        ...
+
+
 class Poller(Protocol):
     """Serves one mapping. Made stopped; ``start`` and ``stop`` once each."""
 
@@ -93,6 +106,8 @@ class Parts:
     functions: Functions
     reports: Reports
     metrics: MappingMetrics = field(default_factory=MappingMetrics)
+    writes: Callable[[str], Writes | None] = lambda _: None
+    """Of a service; None where others write to it unnoticed."""
 
     def counts_of(self, mapping: EventSourceMapping) -> MappingCounts:
         """Where a poller counts its events; published as the mapping asks."""

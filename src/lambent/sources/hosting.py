@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from lambent.model.event_source_mapping import EventSourceMapping, MappingEvent,
 from lambent.model.function_name import FunctionName
 from lambent.model.invocation import InvocationResult
 from lambent.observe.mapping_metrics import MappingMetrics
-from lambent.sources.contract import AwsApi, Kind
+from lambent.sources.contract import AwsApi, Kind, Writes
 from lambent.sources.kinds import KINDS
 from lambent.sources.registry import Registry
 from lambent.store.event_source_mappings import every_mapping
@@ -45,7 +45,12 @@ class HostedSources:
         self._registry: Registry | None = None
 
     async def start(
-        self, plane: ControlPlane, thread: Executor, frontend: Frontend, api: AwsApi
+        self,
+        plane: ControlPlane,
+        thread: Executor,
+        frontend: Frontend,
+        api: AwsApi,
+        writes: Callable[[str], Writes | None] = lambda _: None,
     ) -> None:
         """Polls what the records say. ``thread`` is the control plane's."""
 
@@ -58,7 +63,9 @@ class HostedSources:
             await self._loop.run_in_executor(thread, states.record_result, plane, uuid, result)
 
         functions = FrontendFunctions(frontend)
-        registry = Registry(self._table, api, functions, settle, record_result, self._metrics)
+        registry = Registry(
+            self._table, api, functions, settle, record_result, self._metrics, writes
+        )
 
         def read() -> list[EventSourceMapping]:
             return every_mapping(plane.database.connection)

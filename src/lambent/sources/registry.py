@@ -19,7 +19,7 @@ from lambent.model.event_source_mapping import (
     source_service,
 )
 from lambent.observe.mapping_metrics import MappingMetrics
-from lambent.sources.contract import AwsApi, Functions, Kind, Parts, Poller
+from lambent.sources.contract import AwsApi, Functions, Kind, Parts, Poller, Writes
 from lambent.sources.tasks import log_failure
 
 _RESULT_EVERY_S: Final = 1.0
@@ -65,10 +65,11 @@ class Registry:
         settle: Settle,
         record_result: RecordResult,
         metrics: MappingMetrics | None = None,
+        writes: Callable[[str], Writes | None] = lambda _: None,
     ) -> None:
         self._kinds = kinds
         self._metrics = metrics or MappingMetrics()
-        self._parts = Parts(api, functions, self, self._metrics)
+        self._parts = Parts(api, functions, self, self._metrics, writes)
         self._settle = settle
         self._record_result = record_result
         self._seats: dict[str, _Seat] = {}

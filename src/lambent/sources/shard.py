@@ -95,6 +95,7 @@ class Shard:
     def wake(self) -> None:
         """It may be time to stop."""
         self._room.set()
+        self._reader.wake()
         for lane in self._lanes:
             lane.intake.wake()
 

@@ -1,24 +1,20 @@
 """Reading a shard: an iterator, GetRecords again and again, and what to do when the stream refuses.
 
 1. An iterator that expired is asked for again, behind the last record read.
-2. A shard at its tip is polled once a second; while there is more it is read as often as streams allow.
+2. A shard at its tip is polled as ``stream_polling`` says; while there is more it is read as often as streams
+   allow. One that is quiet is read when it is told of a write, where somebody tells.
 """
 
+import asyncio
 from typing import Final, Protocol
 
 from lambent.model.errors import AwsError
 from lambent.sources.backoff import Backoff
-from lambent.sources.contract import problem
+from lambent.sources.contract import Writes, problem
+from lambent.sources.stream_polling import READ_ON_S, PollPace
 from lambent.sources.stream_source import TRIM_HORIZON, Fetched, Position, PositionKind
 from lambent.sources.stream_work import FIRST_BACKOFF_S, MAX_BACKOFF_S, StreamWork, is_throttled
 
-POLL_S: Final = 1.0
-"""AWS: "Lambda polls shards for records at a base rate of once per second" (Kinesis).
-
-POLICY: the same for DynamoDB, whose shards AWS polls four times a second.
-"""
-READ_ON_S: Final = 0.2
-"""AWS: five reads a second of one shard."""
 MIN_FETCH: Final = 1_000
 """POLICY: read ahead of small batches, so that five reads a second do not limit what runs."""
 _EXPIRED: Final = frozenset({"ExpiredIteratorException", "ExpiredNextTokenException"})
@@ -57,6 +53,17 @@ class ShardReader:
         self._start = start
         self._iterator: str | None = None
         self._broken = Backoff(FIRST_BACKOFF_S, MAX_BACKOFF_S)
+        self._poked = asyncio.Event()
+        self._pace = PollPace(
+            work.poll_s,
+            work.now_s(),
+            told=work.writes is not None,
+            steady=work.settings.tumbling_s > 0,  # a window ends when it was read to its end
+        )
+
+    def wake(self) -> None:
+        """It may be time to stop."""
+        self._poked.set()
 
     async def run(self) -> None:
         """Until the end of the shard, or until the poller is to stop."""
@@ -65,6 +72,8 @@ class ShardReader:
             if self._work.stopping.is_set() or self._shard.ended:
                 return
             asked_s = self._work.now_s()
+            writes = self._work.writes
+            seen = 0 if writes is None else writes.count
             try:
                 fetched = await self._fetch()
             except AwsError as error:
@@ -82,7 +91,7 @@ class ShardReader:
                 return
             await self._shard.save_now_and_then()
             if not self._work.source_waits:
-                await self._work.pause(self._pause_s(fetched))
+                await self._rest(fetched, seen)
 
     async def _fetch(self) -> Fetched:
         source, shard_id = self._work.source, self._shard.shard_id
@@ -109,6 +118,28 @@ class ShardReader:
         wanted = max(MIN_FETCH, settings.batch_size * settings.factor)
         return min(wanted, self._work.source.max_fetch)
 
-    def _pause_s(self, fetched: Fetched) -> float:
-        more = fetched.behind_ms or len(fetched.records) >= self._limit()
-        return READ_ON_S if more else POLL_S
+    async def _rest(self, fetched: Fetched, seen: int) -> None:
+        """Until the next read is due. ``seen``: the writes that were told before this one."""
+        more = bool(fetched.behind_ms) or len(fetched.records) >= self._limit()
+        wait_s = self._pace.next_s(self._work.now_s(), found=bool(fetched.records), more=more)
+        await self._work.pause(min(wait_s, self._work.poll_s))
+        writes, left_s = self._work.writes, wait_s - self._work.poll_s
+        if left_s <= 0 or self._work.stopping.is_set():
+            return
+        if writes is None or writes.count == seen:
+            await self._sleep(left_s, writes)
+        if writes is not None and writes.count != seen:
+            self._pace.woken(self._work.now_s())
+
+    async def _sleep(self, seconds: float, writes: Writes | None) -> None:
+        """No longer than until a write is told, or the poller is to stop."""
+        self._poked.clear()
+        forget = writes.once(self._poked.set) if writes is not None else None
+        try:
+            async with asyncio.timeout(seconds):
+                await self._poked.wait()
+        except TimeoutError:
+            return
+        finally:
+            if forget is not None:
+                forget()

@@ -9,8 +9,9 @@ from lambent.model.errors import AwsError
 from lambent.observe.mapping_metrics import MappingCounts
 from lambent.observe.metrics import FunctionMetrics
 from lambent.sources.checkpoints import Checkpoints
-from lambent.sources.contract import Functions
+from lambent.sources.contract import Functions, Writes
 from lambent.sources.stream_form import RECORDS, StreamForm
+from lambent.sources.stream_polling import KINESIS_S
 from lambent.sources.stream_settings import StreamSettings
 from lambent.sources.stream_source import StreamSource
 
@@ -46,6 +47,9 @@ class StreamWork:
     account_id: str
     mapping_uuid: str = ""
     form: StreamForm = RECORDS
+    poll_s: float = KINESIS_S
+    writes: Writes | None = None
+    """What tells of writes to the stream, where somebody does."""
     source_waits: bool = False
     """Whether a read comes back when there are records, so that no pause is needed between reads."""
     retention_s: float = float("inf")

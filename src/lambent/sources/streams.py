@@ -11,6 +11,7 @@ from lambent.sources import dynamodb, kinesis
 from lambent.sources.checkpoints import Checkpoints
 from lambent.sources.contract import Kind, Parts, Poller
 from lambent.sources.replay import parse_request, replay
+from lambent.sources.stream_polling import DYNAMODB_S, KINESIS_S
 from lambent.sources.stream_settings import StreamSettings, settings_of
 from lambent.sources.stream_source import StreamSource
 from lambent.sources.stream_work import StreamWork
@@ -38,11 +39,12 @@ def stream_kinds(streams: StreamParts) -> Mapping[str, Kind]:
 
     def of_kinesis(mapping: EventSourceMapping, parts: Parts) -> Poller:
         role = _role(streams, mapping)
-        return _worker(mapping, parts, streams, kinesis.KinesisStream(mapping, parts.api, role))
+        source = kinesis.KinesisStream(mapping, parts.api, role)
+        return _worker(mapping, parts, streams, source, "kinesis", KINESIS_S)
 
     def of_dynamodb(mapping: EventSourceMapping, parts: Parts) -> Poller:
         source = dynamodb.DynamoDbStream(mapping, parts.api)
-        return _worker(mapping, parts, streams, source)
+        return _worker(mapping, parts, streams, source, "dynamodbstreams", DYNAMODB_S)
 
     async def replay_kinesis(
         mapping: EventSourceMapping, parts: Parts, request: object
@@ -70,9 +72,16 @@ async def _replay(
 
 
 def _worker(
-    mapping: EventSourceMapping, parts: Parts, streams: StreamParts, source: StreamSource
+    mapping: EventSourceMapping,
+    parts: Parts,
+    streams: StreamParts,
+    source: StreamSource,
+    service: str,
+    poll_s: float,
 ) -> StreamWorker:
-    return StreamWorker(work_of(mapping, parts, streams, source, settings_of(mapping)))
+    work = work_of(mapping, parts, streams, source, settings_of(mapping))
+    work.poll_s, work.writes = poll_s, parts.writes(service)
+    return StreamWorker(work)
 
 
 def work_of(
