@@ -68,10 +68,7 @@ class TemplateSandbox(NamespaceSandbox):
                 async with asyncio.timeout(_ORDER_DEADLINE_S):
                     await self._forked
                     await fork.joined
-                self._may_join = False
-                await self._take_in(fork, shell)
-                self.freeze()
-                check_powerless(self._cgroup.pids())
+                self._take_in(fork, shell)
             except (TimeoutError, OSError) as error:
                 self.retire()  # whatever is left of the order, it holds nothing of anybody else's
                 raise SandboxError(f"the template did not fork: {error!r}") from error
@@ -79,15 +76,13 @@ class TemplateSandbox(NamespaceSandbox):
                 self._may_join = False
                 self.freeze()
 
-    async def _take_in(self, fork: "ForkSandbox", shell: int) -> None:
+    def _take_in(self, fork: "ForkSandbox", shell: int) -> None:
         pid = fork.joined.result()
+        self.freeze()  # the fork with it, until that is in its own group
         check_joined(pid, asked_pid(shell), self.uid)
+        check_powerless(self._cgroup.pids())
         self._forks.add(fork)
         fork.pid_in_template = pids_by_namespace(pid)[-2]
-        loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, fork.cgroup.adopt, pid)
-        if not fork.cgroup.holds(pid):
-            raise PermissionError(f"process {pid} is not within its limits")
 
     def retire(self) -> None:
         """Ends the template; its forks live on."""
@@ -214,6 +209,14 @@ class ForkSandbox(NamespaceSandbox):
         self.joined: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         """Its pid, from the kernel, when it has joined."""
         self.pid_in_template = 0
+
+    async def enter_group(self) -> None:
+        """Has it within its own limits. Raises OSError."""
+        pid = self.joined.result()
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self.cgroup.adopt, pid)
+        if not self.cgroup.holds(pid):
+            raise PermissionError(f"process {pid} is not within its limits")
 
     def wake(self, order: bytes) -> None:
         """It is an environment from now on. Raises OSError; it is of no use then."""

@@ -11,7 +11,7 @@ import os
 import secrets
 import socket
 from collections.abc import Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -187,6 +187,7 @@ class Templates:
             with theirs:
                 fds = [*children, theirs.fileno(), *fork.cgroup.v1_task_fds]
                 await fork.template.fork(fork, shell, fds)
+            await fork.enter_group()
             await self._connect(slot, fork.joined.result(), made.zygote)
             fork.adopt(fork.joined.result(), lifeline)
         except OSError as error:
@@ -230,6 +231,8 @@ class Templates:
         fork.runtime_api, fork.endpoint = api, endpoint
         (shell,) = await receive_fds(control, 1)
         lent.callback(os.close, shell)
+        with suppress(SandboxError):  # it is closed when pid 1 is what it is to be
+            await receive_fds(control, 1)
         return shell
 
     async def _connect(self, slot: int, pid: int, zygote: ZygoteClient) -> None:

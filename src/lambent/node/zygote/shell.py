@@ -32,7 +32,8 @@ def make(
 ) -> None:
     """Makes one, in a process with a mount namespace of its own, and the template's pid namespace. Never returns.
 
-    Sends the listening sockets to ``control``, then ``shell`` with a descriptor of pid 1.
+    Sends the listening sockets to ``control``, then ``shell`` with a descriptor of pid 1; when that is closed, it
+    can be joined.
     """
     uid = request["uid"]
     go, going = os.pipe()
@@ -76,11 +77,11 @@ def _prepare(
     isolate.open_sockets(control, request["ports"])
     _count_from(request["first_pid"])
     socket.send_fds(control, [b"shell"], [os.pidfd_open(os.getpid())])
-    control.close()
     null = os.open(os.devnull, os.O_WRONLY)
     for fd, source in ((0, lifeline), (1, null), (2, null)):
         os.dup2(source, fd)
-    os.closerange(3, 65536)
+    os.dup2(control.fileno(), 3, inheritable=False)  # closed by the exec: nobody can join before
+    os.closerange(4, 65536)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     sys_.prctl(sys_.PR_SET_NO_NEW_PRIVS, 1)
     sys_.load_seccomp(seccomp_filter)
