@@ -63,3 +63,19 @@ async def test_what_was_said_is_how_it_ended(
     assert await sandbox.exited == expected
     await until(lambda: open_descriptors() == before)
     process.returncode = 3  # the sandbox has reaped it
+
+
+@on_loop
+async def test_what_wakes_up_in_an_environment_does_not_push_the_platform_away() -> None:
+    """Its processes are scheduled as batch work, their share of CPU as it was."""
+    owner = Owner()
+    sandbox = NamespaceSandbox(owner, 7, Cgroup(CgroupLayout(None, frozenset()), "1"))
+    lifeline_child, lifeline = os.pipe()
+    process = subprocess.Popen(["/bin/sh", "-c", "read x; exit 3"], stdin=lifeline_child)  # noqa: ASYNC220 - once
+    sandbox.adopt(process.pid, lifeline)
+    assert os.sched_getscheduler(process.pid) == os.SCHED_BATCH
+    assert os.getpriority(os.PRIO_PROCESS, process.pid) == os.getpriority(os.PRIO_PROCESS, 0)
+    os.close(lifeline_child)
+    sandbox.kill()
+    await until(lambda: owner.released == [7])
+    process.returncode = 3  # the sandbox has reaped it
