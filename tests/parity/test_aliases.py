@@ -210,7 +210,7 @@ CASES = [
         "UpdateAlias",
         "a provisioned one to a provisioned version",
         {**F, "Name": "warm", "FunctionVersion": "1"},
-        RECORDED,
+        seen("notes on deployments, for the configuration of an alias"),
         CONFLICT,
         "Alias can't be used for Provisioned Concurrency configuration on an already Provisioned "
         "version",

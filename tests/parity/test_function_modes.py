@@ -13,6 +13,7 @@ from lambent.testing.parity import (
     RECORDED,
     Case,
     refused,
+    seen,
 )
 
 F = {"FunctionName": "f"}
@@ -76,7 +77,7 @@ CASES = [
         "GetRuntimeManagementConfig",
         "two qualifiers",
         {"FunctionName": "f:1", "Qualifier": "2"},
-        RECORDED,
+        seen("AWS's EventBridge Scheduler guide, of Invoke"),
         INVALID,
         MISMATCH,
     ),

@@ -22,7 +22,7 @@ REFUSED: Final = frozenset({"KMSKeyArn"})
 """What every kind of source takes on AWS and Lambent has not yet."""
 BY_VALUE: Final[Mapping[str, str]] = {
     "EventSourceArn": f"it is of {', '.join(kinds.TITLES)} (RabbitMQ)",
-    "DestinationConfig": "its service is hosted",
+    "DestinationConfig": "its service is there",
     "LoggingConfig": "it is empty",
     "ProvisionedPollerConfig": "it is of SQS",
     "SourceAccessConfigurations": "they name secrets, or a virtual host",
@@ -214,7 +214,11 @@ def _empty(value: Any) -> bool:
 
 
 def _unsupported(kind: SourceKind, member: str) -> ClientFault:
-    """Best known, but for the first, which LocalStack's tests recorded."""
+    """Source: the first text is recorded by LocalStack's tests, the other quoted by users of AWS
+    (hashicorp/terraform-provider-aws#17888, aws/aws-cdk#17934)."""
     if kind is kinds.SQS and member == "StartingPosition":
         return invalid_parameter("StartingPosition is not valid for SQS event sources.")
-    return invalid_parameter(f"Unsupported {member} parameter for given event source mapping type.")
+    shown = member[0].lower() + member[1:]
+    return invalid_parameter(
+        f"Unsupported '{shown}' parameter for given event source mapping type."
+    )

@@ -180,7 +180,8 @@ def test_a_timestamp_comes_back_as_it_was_given(client: Any) -> None:
             (
                 {"EventSourceArn": QUEUE, member: value},
                 INVALID,
-                f"Unsupported {member} parameter for given event source mapping type.",
+                f"Unsupported '{member[0].lower()}{member[1:]}' parameter for given event source "
+                "mapping type.",
             )
             for member, value in (
                 ("ParallelizationFactor", 2),
@@ -203,7 +204,7 @@ def test_a_timestamp_comes_back_as_it_was_given(client: Any) -> None:
         *(
             ({"EventSourceArn": QUEUE} | given, INVALID, text)
             for given, text in (
-                ({"LoggingConfig": {"SystemLogLevel": "INFO"}}, "Unsupported LoggingConfig"),
+                ({"LoggingConfig": {"SystemLogLevel": "INFO"}}, "Unsupported 'loggingConfig'"),
                 ({"MetricsConfig": {"Metrics": ["ErrorCount"]}}, "The metric ErrorCount"),
                 ({"ProvisionedPollerConfig": {"MinimumPollers": 1}}, "between 2 and 10000"),
                 ({"ProvisionedPollerConfig": {"MaximumPollers": 1}}, "between 2 and 10000"),
@@ -224,7 +225,7 @@ def test_a_timestamp_comes_back_as_it_was_given(client: Any) -> None:
         (
             LATEST | {"ProvisionedPollerConfig": {"MinimumPollers": 2}},
             INVALID,
-            "Unsupported ProvisionedPollerConfig",
+            "Unsupported 'provisionedPollerConfig'",
         ),
         (
             {"EventSourceArn": QUEUE, "FilterCriteria": {"Filters": [{"Pattern": "no"}]}},
@@ -267,7 +268,7 @@ def test_a_timestamp_comes_back_as_it_was_given(client: Any) -> None:
         (
             LATEST | {"ScalingConfig": {"MaximumConcurrency": 2}},
             INVALID,
-            "Unsupported ScalingConfig",
+            "Unsupported 'scalingConfig'",
         ),
         (LATEST | {"MaximumRecordAgeInSeconds": 59}, INVALID, "between 60 and 604800"),
         (
