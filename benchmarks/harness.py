@@ -12,6 +12,8 @@ import sys
 import tempfile
 import time
 import zipfile
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Self
 
@@ -84,6 +86,8 @@ class Platform:
     def __init__(self, data_dir: Path | None = None, *options: str) -> None:
         self._given = data_dir
         self._options = options
+        self.sign: Callable[[str, bytes], bytes] = partial(request_bytes, "POST")
+        """Path and body → the POST that this platform takes."""
 
     def __enter__(self) -> Self:
         self.port = free_port()
@@ -130,9 +134,7 @@ class Platform:
             "Code": {"ZipFile": base64.b64encode(archive.getvalue()).decode()},
         }
         body = json.dumps(document).encode()
-        status, _, answer = self.connection.call(
-            request_bytes("POST", "/2015-03-31/functions", body)
-        )
+        status, _, answer = self.connection.call(self.sign("/2015-03-31/functions", body))
         assert status == 201, answer
 
     def resident_bytes(self) -> int:
