@@ -1,7 +1,7 @@
 """``TenancyConfig``: given when a function is created, and never changed.
 
 Source: "Tenant isolation" (AWS Lambda guide): not with function URLs, provisioned concurrency, SnapStart, or event
-sources other than API Gateway. The texts are the best known: no recording of them is known.
+sources other than API Gateway. The texts are the best known: AWS's CDK words its own refusals so.
 """
 
 from collections.abc import Mapping
@@ -28,4 +28,4 @@ def refuse_tenants(version: FunctionVersion | None, what: str) -> None:
 
 
 def _unsuited(what: str) -> Exception:
-    return invalid_parameter(f"{what} is not supported for functions with tenancy configuration.")
+    return invalid_parameter(f"{what} is not supported for functions with tenant isolation mode.")

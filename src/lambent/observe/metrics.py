@@ -7,8 +7,8 @@ invocation pays one look-up. Source: https://docs.aws.amazon.com/lambda/latest/d
 from bisect import bisect_left
 from collections.abc import Iterator
 
-from lambent.observe.trace_metrics import TraceMetrics
 from lambent.observe.mapping_metrics import MappingMetrics
+from lambent.observe.trace_metrics import TraceMetrics
 
 MAX_FUNCTIONS = 10_000
 """POLICY: beyond it the function that was seen first is forgotten, and begins anew when it is seen again."""
