@@ -71,7 +71,7 @@ class Snapshot:
     @property
     def is_live(self) -> bool:
         """Whether it can be forked still."""
-        return not self.template.exited.done()
+        return not (self.template.is_retired or self.template.exited.done())
 
     async def initialise(self, edge: HttpServer) -> None:
         """Waits for the function to be ready. Raises SnapshotError; the template ends then."""

@@ -115,6 +115,7 @@ class Template(Sandbox, Protocol):
 
     snapshot: "asyncio.Future[None]"
     """Done when it is; fails when it ends before."""
+    is_retired: bool
 
     def retire(self) -> None:
         """Ends it; what was forked from it lives on."""

@@ -38,6 +38,8 @@ class TemplateSandbox(NamespaceSandbox):
         self.snapshot: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         """Done when the function is initialised, and its hooks before a snapshot have run."""
         self.is_retired = False
+        self.given_up = ""
+        """Why no more is to be forked of it, if that is why it is retired."""
         self._listener = -1
         self._reports: socket.socket | None = None
         self._forks: set[ForkSandbox] = set()
@@ -70,8 +72,9 @@ class TemplateSandbox(NamespaceSandbox):
                     await fork.joined
                 self._take_in(fork, shell)
             except (TimeoutError, OSError) as error:
+                self.given_up = f"the template did not fork: {error!r}"
                 self.retire()  # whatever is left of the order, it holds nothing of anybody else's
-                raise SandboxError(f"the template did not fork: {error!r}") from error
+                raise SandboxError(self.given_up) from error
             finally:
                 self._may_join = False
                 self.freeze()

@@ -154,16 +154,18 @@ class Templates:
     async def _fork(self, template: TemplateSandbox) -> ForkSandbox:
         made = self._made.get(template)
         if made is None:
-            raise SandboxError("the template ended")
+            raise SandboxError(template.given_up or "the template ended")
         slot, cgroup = self._room.take_room(made.memory_mib)
         fork = ForkSandbox(template, self._owner, slot, cgroup, self._cpu(made.memory_mib))
         try:
             with ExitStack() as lent, ExitStack() as kept:
                 await self._join(fork, slot, made, lent, kept)
                 kept.pop_all()
-        except BaseException:
+        except BaseException as error:
             template.let_go(fork)
             self._room.abandon(cgroup, slot)
+            if isinstance(error, SandboxError) and template.given_up:
+                raise SandboxError(template.given_up) from error
             raise
         cgroup.close_birth_fds()
         return fork
