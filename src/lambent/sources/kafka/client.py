@@ -27,6 +27,7 @@ _DEADLINE_S: Final = 30.0
 _START_DEADLINE_S: Final = 60.0
 _STOP_DEADLINE_S: Final = 10.0
 _AWAY_S: Final = 0.5
+_NO_PARTITION: Final = 2**31 - 1
 
 
 def check_installed() -> None:
@@ -94,6 +95,11 @@ class AiokafkaTopic:
                 await self._consumer.stop()
         except Exception as error:
             logging.getLogger("lambent.sources").warning("a Kafka consumer stopped: %r", error)
+
+    async def check(self) -> None:
+        """See the protocol. What ended the library's tasks is told by each read, also one of no partition."""
+        with translated():
+            await self._consumer.getmany(self._at(_NO_PARTITION), timeout_ms=0)
 
     async def committed(self) -> Mapping[int, int | None]:
         """See the protocol."""

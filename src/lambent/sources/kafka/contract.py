@@ -53,6 +53,10 @@ class KafkaTopic(Protocol):
         """Leaves it. Never raises."""
         ...
 
+    async def check(self) -> None:
+        """Raises AwsError when the membership has ended by itself: a new connection is needed."""
+        ...
+
     async def committed(self) -> Mapping[int, int | None]:
         """Partition → the group's next offset, None where it has none; of all partitions there are."""
         ...

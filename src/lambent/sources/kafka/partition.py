@@ -2,9 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
+from lambent.model.errors import AwsError
 from lambent.patterns.records import RecordFilter
 from lambent.sources.kafka.contract import KafkaTopic
 from lambent.sources.kafka.form import stream_record
@@ -53,18 +54,27 @@ async def _fresh(
 
 
 class PartitionSource:
-    """Is a :class:`~lambent.sources.stream_source.StreamSource` of one partition; an iterator is an offset."""
+    """Is a :class:`~lambent.sources.stream_source.StreamSource` of one partition; an iterator is an offset.
+
+    ``lost`` is told of reads that failed: the library has tried again already what may go well.
+    """
 
     max_fetch = MAX_FETCH
     from_time = True
 
     def __init__(
-        self, topic: KafkaTopic, name: str, keeps: RecordFilter, stopping: asyncio.Event
+        self,
+        topic: KafkaTopic,
+        name: str,
+        keeps: RecordFilter,
+        stopping: asyncio.Event,
+        lost: Callable[[AwsError], None],
     ) -> None:
         self._topic = topic
         self._name = name
         self._filter = keeps
         self._stopping = stopping
+        self._lost = lost
 
     async def shards(self) -> list[ShardInfo]:
         """The consumer group says which there are."""
@@ -85,7 +95,11 @@ class PartitionSource:
         """See the protocol; waits for messages, but no longer than until it is time to stop."""
         partition = partition_of(shard_id)
         reading = self._topic.fetch(partition, int(iterator), limit)
-        messages = await until_set(reading, self._stopping) or []
+        try:
+            messages = await until_set(reading, self._stopping) or []
+        except AwsError as error:
+            self._lost(error)
+            raise
         now_s = time.time()
         records = tuple(
             stream_record(message, self._name, self._filter, now_s) for message in messages

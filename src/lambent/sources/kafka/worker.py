@@ -160,7 +160,8 @@ class KafkaWorker:
             self._connection = None
 
     async def _look(self, topic: KafkaTopic) -> None:
-        """What partitions no longer keep is not retried."""
+        """Whether this is still a member; what partitions no longer keep is not retried."""
+        await topic.check()
         self._backoff.reset()
         works = dict(self._works)
         first = await topic.first_offsets(works) if works else {}
@@ -172,6 +173,10 @@ class KafkaWorker:
             self._report("PROBLEM: The disk is full.")
         else:
             self._report(f"PROBLEM: {error.message}")
+
+    def _lost(self, error: AwsError) -> None:
+        self._failed(error)
+        self._broken.set()
 
     # What the group says
 
@@ -196,8 +201,7 @@ class KafkaWorker:
             for partition, offset in offsets.items():
                 await topic.commit(partition, offset)
         except AwsError as error:
-            self._failed(error)
-            self._broken.set()
+            self._lost(error)
             return
         except Exception:
             _log.exception("a Kafka topic could not be read")
@@ -211,7 +215,7 @@ class KafkaWorker:
 
     def _start(self, connection: Connection, partition: int, offset: int) -> None:
         name, stopping = self._plan.topic, asyncio.Event()
-        source = PartitionSource(connection[0], name, self._plan.keeps, stopping)
+        source = PartitionSource(connection[0], name, self._plan.keeps, stopping, self._lost)
         work = replace(self._make_work(connection, source), stopping=stopping)
         shard = Shard(work, shard_name(name, partition), Checkpoint(position_at(offset)))
         self._shards[partition], self._works[partition] = shard, work
