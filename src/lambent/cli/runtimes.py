@@ -75,13 +75,15 @@ def add(
     runtime: Annotated[
         str,
         typer.Argument(
-            help="Such as python3.12, nodejs22.x, java17 or ruby3.4.", show_default=False
+            help="Such as python3.12, nodejs22.x, java17 or ruby3.4; images: what unpacks those.",
+            show_default=False,
         ),
     ],
 ) -> None:
     """Install AWS's runtime client and SDK for a Python of this machine, or Node.js with them.
 
-    For Java and Ruby, prepare what this machine has. Nothing is fetched for those.
+    For Java and Ruby, prepare what this machine has. Nothing is fetched for those. For container images, install
+    skopeo and umoci with apt-get, as root.
     """
     if prepare(runtime, run_quietly):
         console.err().print(
