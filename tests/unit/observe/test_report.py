@@ -128,3 +128,31 @@ def test_cost_of_what_is_more_than_the_default() -> None:
     assert cost.provisioned_kept_usd(1024, 10, 3600) == pytest.approx(0.1500012)
     with pytest.raises(KeyError):
         cost.invocation_usd(128, 1, architecture="sparc")
+
+
+def test_report_of_a_restored_environment_is_awss_line() -> None:
+    """Both durations, the billed one in Billed Duration, as in a recorded log stream."""
+    line = report.report(
+        RID,
+        duration_ms=2338.66,
+        memory_mib=3009,
+        max_memory_mib=173,
+        restore=report.Restore(398.97, 182),
+    )
+    assert (
+        line
+        == (
+            f"REPORT RequestId: {RID}\tDuration: 2338.66 ms\tBilled Duration: 2521 ms"
+            "\tMemory Size: 3009 MB\tMax Memory Used: 173 MB\tRestore Duration: 398.97 ms"
+            "\tBilled Restore Duration: 182 ms\t\n"
+        ).encode()
+    )
+
+
+def test_restore_lines_are_awss() -> None:
+    """RESTORE_START has the runtime version, RESTORE_REPORT the duration, as recorded."""
+    assert report.restore_start("java:11.v20", "arn:x") == (
+        b"RESTORE_START Runtime Version: java:11.v20\tRuntime Version ARN: arn:x\n"
+    )
+    assert report.restore_report(398.97) == b"RESTORE_REPORT Restore Duration: 398.97 ms\n"
+    assert report.restore_report(1, status="timeout").endswith(b" ms\tStatus: timeout\n")
