@@ -68,6 +68,8 @@ class SourceKind:
     max_batch: int = 10_000
     metrics: frozenset[str] = frozenset({"EventCount"})
     """The groups of ``MetricsConfig`` it has. Source: the table of "Event source mapping metrics"."""
+    metrics_missing: frozenset[str] = frozenset()
+    """Those it has on AWS and not here."""
     pollers: PollerRange | None = None
     """What provisioned mode may be given; None without."""
 
@@ -114,6 +116,7 @@ _KAFKA_DEFAULTS: Final[Mapping[str, Any]] = {
     "MaximumRetryAttempts": -1,
 }
 """Without ``MaximumBatchingWindowInSeconds``: AWS's default of 500 ms cannot be said in seconds."""
+_KAFKA_METRICS: Final = frozenset({"ErrorCount", "KafkaMetrics"})
 KAFKA: Final = SourceKind(
     SELF_MANAGED_KAFKA,
     "self-managed Apache Kafka",
@@ -121,6 +124,7 @@ KAFKA: Final = SourceKind(
     _KAFKA_DEFAULTS,
     records.KAFKA,
     "USER_INITIATED",
+    metrics_missing=_KAFKA_METRICS,
 )
 MSK: Final = SourceKind(
     "kafka",
@@ -129,6 +133,7 @@ MSK: Final = SourceKind(
     _KAFKA_DEFAULTS,
     records.KAFKA,
     "USER_INITIATED",
+    metrics_missing=_KAFKA_METRICS,
 )
 MQ: Final = SourceKind(
     "mq",

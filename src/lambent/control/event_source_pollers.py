@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lambent.model.errors import invalid_parameter
+from lambent.model.errors import invalid_parameter, not_yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,16 @@ def check_scaling(settings: Mapping[str, Any]) -> None:
 
 
 def metrics_config(
-    given: Mapping[str, Any], title: str, groups: frozenset[str]
+    given: Mapping[str, Any], title: str, groups: frozenset[str], missing: frozenset[str]
 ) -> dict[str, list[str]]:
-    """``MetricsConfig``, each group once. Raises for a group that the kind of source has not."""
+    """``MetricsConfig``, each group once. Raises for a group that the kind of source has not.
+
+    501 for one of ``missing``, which it has on AWS.
+    """
     asked = list(dict.fromkeys(given.get("Metrics") or ()))
     for group in asked:
+        if group in missing:
+            raise not_yet(f"the metric {group} of an event source mapping")
         if group not in groups:
             raise invalid_parameter(
                 f"The metric {group} is not supported for {title} event sources."

@@ -119,7 +119,7 @@ def _given(kind: SourceKind, parameters: Mapping[str, Any]) -> dict[str, Any]:
         elif member == "ProvisionedPollerConfig" and kind.pollers and not _empty(value):
             given[member] = poller_config(value, kind.title, kind.pollers)
         elif member == "MetricsConfig" and not _empty(value):
-            given[member] = metrics_config(value, kind.title, kind.metrics)
+            given[member] = metrics_config(value, kind.title, kind.metrics, kind.metrics_missing)
         elif isinstance(value, datetime):
             given[member] = value.timestamp()
         elif not isinstance(value, Mapping) or not _empty(value):

@@ -21,7 +21,7 @@ from lambent.neighbours import routing
 from lambent.neighbours.moto_process import MotoProcess, moto_directory, moto_serves
 from lambent.neighbours.routing import Endpoint
 from lambent.neighbours.signing import OperatorCredentials, sign
-from lambent.neighbours.write_signal import WriteSignal, may_write
+from lambent.neighbours.write_signal import Watch, WriteSignal
 
 MOTO = "moto"
 
@@ -64,10 +64,10 @@ class Neighbours:
         """Whether a service that a neighbour serves is emulated in memory."""
         return service not in self._endpoints
 
-    def writes(self, service: str) -> WriteSignal | None:
-        """What tells of writes to a service; None where others may write to it unnoticed."""
+    def writes(self, service: str, name: str) -> Watch | None:
+        """What tells of writes to a stream (or a table's, by the table); None where others write unnoticed."""
         embedded = service not in self._endpoints and service not in self._hosted
-        return self._written if embedded else None
+        return self._written.watch(service, name) if embedded else None
 
     def describe(self) -> Mapping[str, Any]:
         """For the health document."""
@@ -101,8 +101,7 @@ class Neighbours:
         if self._moto is None:
             raise not_yet(service)
         sent = await self._send_to_moto(self._moto, request, account_id)
-        if may_write(request):
-            self._written.touch()
+        self._written.sent(service, request)
         return sent
 
     async def _send_to_moto(self, moto: MotoProcess, request: HttpRequest, account_id: str) -> Sent:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
+from lambent.model.event_source_mapping import SELF_MANAGED_KAFKA, source_service
+
 MAX_MAPPINGS: Final = 10_000
 """POLICY: beyond it the mapping that was seen first is forgotten."""
 _EVERYWHERE: Final = {
@@ -28,11 +30,14 @@ METRICS: Final[Mapping[str, Mapping[str, Mapping[str, str]]]] = MappingProxyType
         "sqs": {"EventCount": {**_EVERYWHERE, "DeletedEventCount": "deleted_event_count"}},
         "kinesis": {"EventCount": _STREAM_COUNTS},
         "dynamodb": {"EventCount": _STREAM_COUNTS},
+        "kafka": {"EventCount": _STREAM_COUNTS},
+        SELF_MANAGED_KAFKA: {"EventCount": _STREAM_COUNTS},
     }
 )
-"""Service in the source's ARN → group of ``MetricsConfig.Metrics`` → CloudWatch's name → the attribute.
+"""Service of the source → group of ``MetricsConfig.Metrics`` → CloudWatch's name → the attribute.
 
-Source: the table of the page above: of the three groups queues and streams have ``EventCount`` only.
+Source: the table of the page above: of the three groups queues and streams have ``EventCount`` only; Kafka's
+``CommittedEventCount`` is not counted here.
 """
 _PUBLISHED: Final = {
     name: attribute
@@ -81,7 +86,7 @@ class MappingMetrics:
     ) -> MappingCounts:
         """It is polled from now on: its counts are shown as ``document`` (its settings) says."""
         asked: Collection[str] = (document.get("MetricsConfig") or {}).get("Metrics") or ()
-        groups = METRICS.get(source_arn.split(":", 3)[2] if source_arn else "", {})
+        groups = METRICS.get(source_service(source_arn), {})
         entry = self._entry(uuid)
         entry.labels = _labels(uuid, function_arn)
         entry.attributes = frozenset(

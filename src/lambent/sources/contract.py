@@ -70,7 +70,7 @@ class Reports(Protocol):
 
 
 class Writes(Protocol):
-    """Tells of writes to a service that is reached through the platform only, so that nobody asks in vain."""
+    """Tells of writes to a stream that is reached through the platform only, so that nobody asks in vain."""
 
     @property
     def count(self) -> int:
@@ -106,8 +106,8 @@ class Parts:
     functions: Functions
     reports: Reports
     metrics: MappingMetrics = field(default_factory=MappingMetrics)
-    writes: Callable[[str], Writes | None] = lambda _: None
-    """Of a service; None where others write to it unnoticed."""
+    writes: Callable[[str, str], Writes | None] = lambda _service, _name: None
+    """Of a stream, or table, by service and name; None where others write to it unnoticed."""
 
     def counts_of(self, mapping: EventSourceMapping) -> MappingCounts:
         """Where a poller counts its events; published as the mapping asks."""

@@ -50,7 +50,7 @@ class HostedSources:
         thread: Executor,
         frontend: Frontend,
         api: AwsApi,
-        writes: Callable[[str], Writes | None] = lambda _: None,
+        writes: Callable[[str, str], Writes | None] = lambda _service, _name: None,
     ) -> None:
         """Polls what the records say. ``thread`` is the control plane's."""
 

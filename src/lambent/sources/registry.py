@@ -65,7 +65,7 @@ class Registry:
         settle: Settle,
         record_result: RecordResult,
         metrics: MappingMetrics | None = None,
-        writes: Callable[[str], Writes | None] = lambda _: None,
+        writes: Callable[[str, str], Writes | None] = lambda _service, _name: None,
     ) -> None:
         self._kinds = kinds
         self._metrics = metrics or MappingMetrics()

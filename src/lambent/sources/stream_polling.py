@@ -12,6 +12,8 @@ READ_ON_S: Final = 0.2
 """AWS: five reads a second of one shard; also what it is read at while there is more."""
 LONGEST_S: Final = 5.0
 QUIET_AFTER_S: Final = 300.0
+IDLE_LONGEST_S: Final = 15.0
+IDLE_AFTER_S: Final = 3600.0
 """POLICY: of a stream that others may write to: what came last is so long ago."""
 TOLD_LONGEST_S: Final = 20.0
 TOLD_QUIET_AFTER_S: Final = 10.0
@@ -26,8 +28,8 @@ class PollPace:
 
     def __init__(self, base_s: float, now_s: float, *, told: bool, steady: bool = False) -> None:
         self._base_s = base_s
-        self._quiet_after_s = TOLD_QUIET_AFTER_S if told else QUIET_AFTER_S
-        self._longest_s = base_s if steady else TOLD_LONGEST_S if told else LONGEST_S
+        self._told = told
+        self._steady = steady
         self._active_s = now_s
         self._wait_s = base_s
 
@@ -36,10 +38,16 @@ class PollPace:
         if found or more:
             self.woken(now_s)
             return READ_ON_S if more else self._base_s
-        if now_s - self._active_s < self._quiet_after_s:
-            return self._base_s
-        self._wait_s = min(self._longest_s, self._wait_s * 2)
+        self._wait_s = max(self._base_s, min(self._longest_s(now_s), self._wait_s * 2))
         return self._wait_s
+
+    def _longest_s(self, now_s: float) -> float:
+        quiet_s = now_s - self._active_s
+        if self._steady or quiet_s < (TOLD_QUIET_AFTER_S if self._told else QUIET_AFTER_S):
+            return self._base_s
+        if self._told:
+            return TOLD_LONGEST_S
+        return LONGEST_S if quiet_s < IDLE_AFTER_S else IDLE_LONGEST_S
 
     def woken(self, now_s: float) -> None:
         """Something may have been written."""

@@ -9,7 +9,7 @@ from lambent.model.event_source_mapping import EventSourceMapping
 from lambent.observe.metrics import Metrics
 from lambent.sources import dynamodb, kinesis
 from lambent.sources.checkpoints import Checkpoints
-from lambent.sources.contract import Kind, Parts, Poller
+from lambent.sources.contract import Kind, Parts, Poller, Writes
 from lambent.sources.replay import parse_request, replay
 from lambent.sources.stream_polling import DYNAMODB_S, KINESIS_S
 from lambent.sources.stream_settings import StreamSettings, settings_of
@@ -40,11 +40,14 @@ def stream_kinds(streams: StreamParts) -> Mapping[str, Kind]:
     def of_kinesis(mapping: EventSourceMapping, parts: Parts) -> Poller:
         role = _role(streams, mapping)
         source = kinesis.KinesisStream(mapping, parts.api, role)
-        return _worker(mapping, parts, streams, source, "kinesis", KINESIS_S)
+        writes = parts.writes("kinesis", kinesis.stream_name(mapping.event_source_arn or ""))
+        return _worker(mapping, parts, streams, source, writes, KINESIS_S)
 
     def of_dynamodb(mapping: EventSourceMapping, parts: Parts) -> Poller:
         source = dynamodb.DynamoDbStream(mapping, parts.api)
-        return _worker(mapping, parts, streams, source, "dynamodbstreams", DYNAMODB_S)
+        table = (mapping.event_source_arn or "").split("/")[1]
+        writes = parts.writes("dynamodbstreams", table)
+        return _worker(mapping, parts, streams, source, writes, DYNAMODB_S)
 
     async def replay_kinesis(
         mapping: EventSourceMapping, parts: Parts, request: object
@@ -76,11 +79,11 @@ def _worker(
     parts: Parts,
     streams: StreamParts,
     source: StreamSource,
-    service: str,
+    writes: Writes | None,
     poll_s: float,
 ) -> StreamWorker:
     work = work_of(mapping, parts, streams, source, settings_of(mapping))
-    work.poll_s, work.writes = poll_s, parts.writes(service)
+    work.poll_s, work.writes = poll_s, writes
     return StreamWorker(work)
 
 

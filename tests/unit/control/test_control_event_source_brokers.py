@@ -189,7 +189,7 @@ def test_what_brokers_take_is_kept(client: Any, given: dict[str, Any]) -> None:
         ),
         (KAFKA | {"ProvisionedPollerConfig": {"MinimumPollers": 1}}, NOT_YET, "Provisioned"),
         (KAFKA | {"LoggingConfig": {"SystemLogLevel": "INFO"}}, NOT_YET, "LoggingConfig"),
-        (KAFKA | {"MetricsConfig": {"Metrics": ["KafkaMetrics"]}}, INVALID, "KafkaMetrics"),
+        (KAFKA | {"MetricsConfig": {"Metrics": ["KafkaMetrics"]}}, NOT_YET, "KafkaMetrics"),
         (KAFKA | {GROUP: {"ConsumptionMode": "Queue"}}, NOT_YET, "ConsumptionMode"),
         (
             KAFKA | {GROUP: {"SchemaRegistryConfig": {"SchemaRegistryURI": "https://r"}}},

@@ -35,6 +35,8 @@ def test_a_source_has_the_counts_that_awss_table_gives_it() -> None:
         (QUEUE, "deleted", "dropped"),
         (STREAM, "dropped", "deleted"),
         (STREAM, "on_failure_destination_delivered", "deleted"),
+        ("arn:aws:kafka:r:1:cluster/c/u", "dropped", "deleted"),
+        ("", "polled", "deleted"),
     ):
         metrics = MappingMetrics()
         metrics.publish("u", FUNCTION, arn, ASKS)
