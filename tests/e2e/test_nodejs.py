@@ -2,12 +2,18 @@
 
 import base64
 import json
+import os
 import re
+import signal
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
+
+from lambent.testing.host import processes_with
 
 NAMES = ("nodejs20.x", "nodejs22.x", "nodejs24.x")
 
@@ -218,3 +224,166 @@ def test_it_is_frozen_and_limited(deploy_node: Callable[..., Any], isolated: Non
         export const handler = async () => { for (;;) held.push(Buffer.alloc(1 << 22, 1)); };
     """, Timeout=30, MemorySize=512)  # fmt: skip
     assert eater({}).payload["errorType"] == "Runtime.OutOfMemory"
+
+
+# Stem cells: what follows runs in a process that was started before its function was known.
+
+_BORN = 'require("fs").readFileSync("/proc/self/cmdline", "utf8").includes("/waiting/")'
+_WAITING = "/.lambent/waiting/nodejs.mjs"
+
+
+def waiting_cells(node: str, memory_mib: int) -> set[int]:
+    """The processes that have loaded a runtime for functions of that size, and read what they are to be."""
+
+    def waits(pid: int) -> bool:
+        try:
+            environ = Path(f"/proc/{pid}/environ").read_bytes()
+            return node.encode() in environ and "pipe" in Path(f"/proc/{pid}/wchan").read_text()
+        except OSError:
+            return False
+
+    heap = f"--max-old-space-size={memory_mib * 90 // 100}"
+    return set(filter(waits, processes_with(_WAITING) & processes_with(heap)))
+
+
+@pytest.fixture
+def grow(
+    deploy_node: Callable[..., Any],
+    node: str,
+    platform: Any,
+    isolated: None,
+    poll: Callable[..., Any],
+) -> Callable[..., Callable[..., Any]]:
+    """``grow(memory)``: has a cell waiting for functions of that size, and deploys one that will be it."""
+
+    def make(memory_mib: int) -> Callable[..., Any]:
+        settings = {"MemorySize": memory_mib, "Timeout": 20}
+        deploy_node({"index.js": "exports.handler = async () => 1"}, **settings)({})
+        poll(lambda: waiting_cells(node, memory_mib), 20, "a stem cell to wait")
+        assert platform.get_health()["sandbox"]["loaded_stem_cells"]
+        return partial(deploy_node, **settings)
+
+    return make
+
+
+_LOOK = """
+const look = async () => {
+    const fs = await import("node:fs"), v8 = await import("node:v8");
+    const own = /TOKEN|KEY|TRACE_ID|LOG_STREAM|FUNCTION_NAME|LOG_GROUP/;
+    return {
+        env: Object.entries(process.env).map(([k, v]) => own.test(k) ? [k] : [k, v]).sort(),
+        argv: process.argv, execArgv: process.execArgv, title: process.title, argv0: process.argv0,
+        cwd: process.cwd(), main: typeof process.mainModule,
+        globals: Object.getOwnPropertyNames(globalThis).sort(),
+        fds: fs.readdirSync("/proc/self/fd").map((n) => {
+            try { return [n, fs.readlinkSync("/proc/self/fd/" + n).replace(/\\d+/g, "")]; } catch { return [n]; }
+        }).filter(([n]) => n < 4),
+        heap: v8.getHeapStatistics().heap_size_limit, listeners: process.eventNames().map(String).sort(),
+        tmp: fs.statfsSync("/tmp").blocks * 4096, opt: fs.readdirSync("/opt"), task: fs.readdirSync("/var/task"),
+        umask: process.umask(), gc: typeof gc, tag: Object.prototype.toString.call(process.env),
+        isWritable: (process.env.NEW = 1, process.env.NEW), stack: new Error("x").stack.split("\\n").length,
+        threads: process.env.UV_THREADPOOL_SIZE, handles: process.getActiveResourcesInfo(),
+        privileges: fs.readFileSync("/proc/self/status", "utf8").match(/^(Cap|NoNew|Secc|Uid|Gid).*$/gm)
+            .filter((line) => !/id:/.test(line)),
+        id: process.getuid() > 0,
+    };
+};
+import { createRequire } from "node:module";
+const require = createRequire(import.meta.url);
+export const handler = async () => {
+    console.info("not shown"); console.warn("said");
+    return { seen: await look(), born: BORN };
+};
+""".replace("BORN", _BORN)
+
+
+def test_a_function_on_a_stem_cell_finds_what_it_would_have_found(
+    deploy_node: Callable[..., Any], grow: Callable[..., Any]
+) -> None:
+    """Variables, arguments, descriptors, limits, heap: all is as in a process that was started for it."""
+    settings: dict[str, Any] = {
+        "Environment": {"Variables": {"OWN": "ä€", "NODE_ENV": "production"}},
+        "EphemeralStorage": {"Size": 640},
+        "LoggingConfig": {"LogFormat": "JSON", "ApplicationLogLevel": "WARN"},
+    }
+    started = deploy_node(_LOOK, MemorySize=333, **settings)({}).payload
+    assert started["born"] is False
+    answer = grow(333)(_LOOK, **settings)({})
+    assert answer.payload["born"] is True
+    for what, found in answer.payload["seen"].items():
+        assert found == started["seen"][what], what
+    records = [json.loads(line) for line in answer.log.splitlines()]
+    assert [r["message"] for r in records if "level" in r] == ["said"]
+    assert any("initDurationMs" in json.dumps(r) for r in records)
+
+
+def test_forms_of_handlers_on_stem_cells(grow: Callable[..., Any]) -> None:
+    """CommonJS, top-level await, the SDK, errors, logs, streams, and a REPORT with what Init took."""
+    cjs = grow(257)({"lib/app.js": f"exports.run = async () => [require('./n'), {_BORN}]",
+                     "lib/n.js": "module.exports = 7"}, Handler="lib/app.run")({})  # fmt: skip
+    assert cjs.payload == [7, True]
+    took = re.search(r"Init Duration: ([\d.]+) ms", cjs.log)
+    assert took is not None
+    assert 0 < float(took[1]) < 5000
+    esm = grow(257)("""
+        import { STSClient } from "@aws-sdk/client-sts";
+        import { createRequire } from "node:module";
+        const require = createRequire(import.meta.url);
+        const waited = await new Promise((done) => setTimeout(done, 20, "waited"));
+        export const handler = async (event) => {
+            console.log("a line"); console.error(new TypeError("shown"));
+            if (event.fails) throw new RangeError("no");
+            return [waited, typeof STSClient, BORN];
+        };
+    """.replace("BORN", _BORN))  # fmt: skip
+    first = esm({})
+    assert first.payload == ["waited", "function", True]
+    assert f"{first.request_id}\tINFO\ta line" in first.log
+    assert esm({"fails": 1}).payload["errorType"] == "RangeError"
+    stream = grow(257)({"index.js": f"""
+        exports.handler = awslambda.streamifyResponse(async (event, stream) => {{
+            stream.write(String({_BORN})); stream.end("!");
+        }});
+    """})  # fmt: skip
+    events = stream.client.invoke_with_response_stream(FunctionName=stream.name, Payload=b"{}")
+    pieces = [e["PayloadChunk"]["Payload"] for e in events["EventStream"] if "PayloadChunk" in e]
+    assert b"".join(pieces) == b"true!"
+    broken = grow(257)({"index.js": "throw new TypeError('at load')"})
+    assert broken({}).payload["errorType"] == "TypeError"
+    assert grow(257)("", Handler="gone.x")({}).payload["errorType"] == "Runtime.ImportModuleError"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shows"),
+    [
+        ("NODE_OPTIONS", "--stack-trace-limit=3", 3),
+        ("AWS_LAMBDA_EXEC_WRAPPER", "/usr/bin/nice", 10),
+        ("LC_ALL", "de_DE.UTF-8", "de-DE"),
+    ],
+)
+def test_what_only_works_at_the_start_starts_a_process(
+    grow: Callable[..., Any], name: str, value: str, shows: Any
+) -> None:
+    """Options, a wrapper script, the locale: no stem cell, and they have their effect."""
+    source = f"""exports.handler = async () => [
+        {_BORN}, Error.stackTraceLimit, require("os").getPriority(), Intl.NumberFormat().resolvedOptions().locale
+    ]"""
+    deploy = grow(258)
+    found = deploy({"index.js": source}, Environment={"Variables": {name: value}})({}).payload
+    assert found[0] is False
+    assert shows in found[1:]
+
+
+def test_a_waiting_cell_holds_nothing_and_its_death_is_nobodys(
+    grow: Callable[..., Any], node: str
+) -> None:
+    """No variable of a function is in it; killed by nine, the next function is served and another one waits."""
+    deploy = grow(259)
+    for pid in waiting_cells(node, 259):
+        names = Path(f"/proc/{pid}/environ").read_bytes()
+        assert b"AWS_ACCESS_KEY_ID" not in names
+        assert b"AWS_LAMBDA_FUNCTION_NAME" not in names
+        os.kill(pid, signal.SIGKILL)
+    function = deploy({"index.js": f"exports.handler = async () => {_BORN}"})
+    assert function({}).payload in (True, False)
+    assert grow(259)({"index.js": f"exports.handler = async () => {_BORN}"})({}).payload is True

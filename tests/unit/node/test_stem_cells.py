@@ -44,7 +44,7 @@ class Maker:
         return self.made[-1]
 
 
-def cells_of(make: Callable[[str], Any], count: int = 1, **settings: Any) -> StemCells[str]:
+def cells_of(make: Callable[[str], Any], count: int = 1, **settings: Any) -> Any:
     """The shelves, of kinds that are their own keys."""
     return StemCells(make, lambda kind: kind, count, **settings)
 
@@ -124,6 +124,25 @@ async def test_what_cannot_be_made_keeps_nobody_waiting() -> None:
     assert (cells.count(), make.made) == (0, [])
     assert cells.take("a") is None
     await until(lambda: cells.count() == 1)
+    cells.close()
+
+
+@on_loop
+async def test_a_kind_that_comes_into_use_while_others_are_made_is_made_too() -> None:
+    """However long that takes, and whatever the others do."""
+    gate, make = asyncio.Event(), Maker()
+
+    async def slow(kind: str) -> Any:
+        await gate.wait()
+        return await make(kind)
+
+    cells = cells_of(slow)
+    cells.take("a")
+    await until(lambda: "a" in cells._shelves)
+    cells.take("b")
+    await until(lambda: cells._timer is None)
+    gate.set()
+    await until(lambda: cells.count() == 2)
     cells.close()
 
 

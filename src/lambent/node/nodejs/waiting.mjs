@@ -1,7 +1,7 @@
 /*
  * A stem cell of Node.js: loads AWS's client as /var/runtime/index.mjs does, and waits to hear whose it is.
  *
- * The client begins by asking for one of three variables. Until it does, process.env is a stand-in that notices:
+ * The client begins by asking for one of some variables. Until it does, process.env is a stand-in that notices:
  * whoever asks first waits until the platform has said everything (ADR 27). Nothing of AWS's is changed, and a
  * function finds process as it would be without this file.
  */
@@ -10,9 +10,16 @@ import { createRequire } from "node:module";
 import v8 from "node:v8";
 
 const MAIN = "/var/runtime/index.mjs";
-const CLIENTS = ["/var/runtime/aws-lambda-ric/dist/index.mjs", "/var/runtime/aws-lambda-ric/index.mjs"];
-const FIRST_ASKED = new Set(["AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "_HANDLER"]);
-const BUILT_IN = ["node:assert", "node:http", "node:worker_threads"];
+// Where the versions of the client are, and what of Node.js they load; nothing else, for loading may show.
+const CLIENTS = [
+  ["/var/runtime/aws-lambda-ric/dist/index.mjs", "node:assert", "node:http"],
+  ["/var/runtime/aws-lambda-ric/index.mjs", "node:http", "node:worker_threads"],
+];
+// What they ask for to begin with: version 3 where its handler is, version 4 how it is to log.
+const FIRST_ASKED = new Set([
+  ...["AWS_LAMBDA_LOG_FORMAT", "AWS_LAMBDA_LOG_LEVEL", "_LAMBDA_TELEMETRY_LOG_FD"],
+  ...["AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "_HANDLER"],
+]);
 const MESSAGE_BYTES = 65536;
 
 /** What standard input says until its end; the process blocks meanwhile, and uses no CPU. */
@@ -35,18 +42,6 @@ function replace(env, environ) {
   }
 }
 
-/** An answer of a few bytes over loopback, as one of the Runtime API will come: read once, it is read fast. */
-function rehearse(net) {
-  return new Promise((done) => {
-    const server = net.createServer((caller) => caller.end("HTTP/1.1 200 OK\r\n\r\n"));
-    server.listen(0, "127.0.0.1", () => {
-      const socket = net.connect({ host: "127.0.0.1", port: server.address().port, noDelay: true });
-      socket.on("data", (data) => data.toString("utf8").split("\r\n"));
-      socket.on("close", () => server.close(done));
-    });
-  });
-}
-
 function wait(env) {
   process.env = env;
   v8.setFlagsFromString("--lazy");
@@ -60,15 +55,15 @@ function wait(env) {
 }
 
 // What the client loads when it starts. The addon's stand-in connects to the Runtime API.
-const require = createRequire(CLIENTS.find((path) => fs.existsSync(path)));
-for (const name of BUILT_IN) require(name);
+const [client, ...builtIn] = CLIENTS.find(([path]) => fs.existsSync(path));
+const require = createRequire(client);
+for (const name of builtIn) require(name);
 globalThis.gc?.({ type: "major", execution: "sync", flavor: "last-resort" }); // 1 MB of what starting has left
 v8.setFlagsFromString("--no-lazy"); // from here on whole, the client and all
 require("./rapid-client.node");
 for (let turn = 0; turn < 3; turn += 1) await new Promise(setImmediate); // connected
 
 // What is run for the first time takes longest.
-await rehearse(require("node:net"));
 const environ = { ...process.env };
 replace(process.env, { ...environ, _: "" });
 replace(process.env, environ);

@@ -22,6 +22,8 @@ GROW_AFTER_S = 0.1
 """POLICY: how long nothing must have been started before they are made again."""
 REPLACE_AFTER_S = 1.0
 """POLICY: one that died is replaced no sooner: something may be killing them all."""
+RETRY_AFTER_S = 30.0
+"""POLICY: when none could be made it is tried again, if nobody asks before."""
 
 Kind = TypeVar("Kind")
 
@@ -52,6 +54,7 @@ class StemCells(Generic[Kind]):
         self._asked_s: dict[str, float] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._expiry: asyncio.TimerHandle | None = None
+        self._retry: asyncio.TimerHandle | None = None
         self._growing: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -92,9 +95,9 @@ class StemCells(Generic[Kind]):
     def close(self) -> None:
         """Ends those that wait; no more are made."""
         self._closed = True
-        for timer in (self._timer, self._expiry, self._growing):
-            if timer is not None:
-                timer.cancel()
+        for pending in (self._timer, self._expiry, self._retry, self._growing):
+            if pending is not None:
+                pending.cancel()
         self.forget_all()
 
     def _use(self, kind: Kind) -> None:
@@ -136,20 +139,34 @@ class StemCells(Generic[Kind]):
 
     async def _grow(self) -> None:
         """One after the other, until all are there or something else is being started."""
-        for key, kind in tuple(self._kinds.items()):
-            while key in self._kinds and self._timer is None:
-                shelf = self._shelves.setdefault(key, deque())
-                if len(shelf) >= self._count:
-                    break
-                try:
-                    cell = await self._make(kind)
-                except SandboxError:  # what stands in the way is told to who asks for one
-                    break
-                if self._shelves.get(key) is not shelf:
-                    cell.discard()  # of a zygote that was replaced meanwhile, or of a kind not in use any more
-                    continue
-                shelf.append(cell)
-                cell.exited.add_done_callback(partial(self._on_exit, shelf, cell))
+        failed: set[str] = set()
+        while self._timer is None and (key := self._missing(failed)) is not None:
+            shelf = self._shelves.setdefault(key, deque())
+            try:
+                cell = await self._make(self._kinds[key])
+            except SandboxError:  # what stands in the way is told to who asks for one
+                failed.add(key)
+                self._retry_later()
+                continue
+            if self._shelves.get(key) is not shelf:
+                cell.discard()  # of a zygote that was replaced meanwhile, or of a kind not in use any more
+                continue
+            shelf.append(cell)
+            cell.exited.add_done_callback(partial(self._on_exit, shelf, cell))
+
+    def _missing(self, failed: set[str]) -> str | None:
+        """A kind of which too few wait, looked for anew each time: others come into use meanwhile."""
+        found = (k for k in reversed(self._kinds) if len(self._shelves.get(k, ())) < self._count)
+        return next((key for key in found if key not in failed), None)
+
+    def _retry_later(self) -> None:
+        if self._retry is None:
+            self._retry = asyncio.get_running_loop().call_later(RETRY_AFTER_S, self._try_again)
+
+    def _try_again(self) -> None:
+        self._retry = None
+        if self._timer is None:
+            self._begin()
 
     def _on_exit(
         self, shelf: deque[NamespaceSandbox], cell: NamespaceSandbox, _: "asyncio.Future[object]"
