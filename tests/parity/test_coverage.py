@@ -10,7 +10,7 @@ from lambent.testing.parity_exemptions import EVERYWHERE, FOR_OPERATIONS, why_ne
 from lambent.testing.parity_table import all_members, given_members
 from lambent.wire.models import operation_model
 
-ERRORS_COVERED = 161
+ERRORS_COVERED = 168
 """The least number of errors, by operation, that the model documents and cases lead to. Raise it with new ones."""
 MEMBERS_GIVEN = 476
 """The least number of members, of all operations' inputs, that cases give. Raise it with new ones."""

@@ -2,12 +2,16 @@
 
 import base64
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from lambent.model.errors import ClientFault
+from lambent.model.function import FunctionVersion
+from lambent.node.outcomes import RESTORE_FAILED, restore_timed_out
 from lambent.testing.invocation_api import invocations
 from lambent.testing.lambda_account import BARE as NEW
 from lambent.testing.lambda_account import FUNCTION
@@ -62,6 +66,31 @@ CHAIN = (
     f"Lineage=40:{sha256(f'{FUNCTION}bare'.encode()).hexdigest()[:8]}:15"
 )
 """The trace of an invocation that came back to ``bare`` fifteen times."""
+RESTORING = {
+    "SnapStartException": RESTORE_FAILED,
+    "SnapStartTimeoutException": cast("ClientFault", restore_timed_out("").fault),
+}
+"""What the node says when an environment could not be restored."""
+
+
+class Unfinished:
+    """Snapshots that are being made, for ever."""
+
+    def missing(self) -> str | None:
+        """This host has all it takes."""
+        return None
+
+    def prepare(self, version: FunctionVersion, done: Callable[[Any], None]) -> None:
+        """It begins."""
+
+
+SNAPPED = (
+    (
+        "UpdateFunctionConfiguration",
+        {**BARE, "SnapStart": {"ApplyOn": "PublishedVersions"}},
+    ),
+    ("PublishVersion", BARE),
+)
 EVENTS = {"Invoke": "Payload", "InvokeAsync": "InvokeArgs", "InvokeWithResponseStream": "Payload"}
 CASES = [
     *(
@@ -104,6 +133,32 @@ CASES = [
             headers={"X-Amzn-Trace-Id": CHAIN},
         )
         for operation in ("Invoke", "InvokeWithResponseStream")
+    ),
+    *(
+        refused(
+            operation,
+            "before its snapshot is there",
+            {"FunctionName": "bare:1", event: b"{}"},
+            seen("AWS's page on troubleshooting SnapStart"),
+            "SnapStartNotReadyException",
+            "Lambda is initializing your function. It will be ready to invoke once your function "
+            "state becomes ACTIVE.",
+        )
+        .on(snapshots=Unfinished())
+        .after(*SNAPPED)
+        for operation, event in EVENTS.items()
+    ),
+    *(
+        refused(
+            operation,
+            f"that cannot be restored, {code}",
+            {**BARE, "Payload": b"{}"},
+            "best known: the model's words",
+            code,
+            fault.message,
+        )
+        for operation in ("Invoke", "InvokeWithResponseStream")
+        for code, fault in RESTORING.items()
     ),
     refused(
         "Invoke",
@@ -366,7 +421,8 @@ async def test_aws_answers_so(case: Case, api: LambdaApi) -> None:
     configured = case.configured(api)
     for operation, parameters in case.before:
         configured.must(operation, parameters)
-    async with invocations(api) as place:
+    fault = RESTORING.get(case.error[0]) if case.error is not None else None
+    async with invocations(api, error=fault) as place:
         reply = await place.serve(case.operation, case.parameters, case.headers)
     case.check_reply(reply, api.ids)
 

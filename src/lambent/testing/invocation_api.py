@@ -16,6 +16,7 @@ from lambent.invoke.counting import Counting
 from lambent.invoke.event_intake import read_event
 from lambent.invoke.frontend import Frontend
 from lambent.invoke.placement import Placement
+from lambent.model.errors import ClientFault
 from lambent.model.http import HttpRequest, HttpResponse
 from lambent.server.edge import Edge
 from lambent.server.internal import Internal
@@ -25,7 +26,7 @@ from lambent.server.stream_route import StreamRoute
 from lambent.store.concurrency import list_reservations
 from lambent.testing.ask import ask
 from lambent.testing.lambda_api import LambdaApi, Reply, filled, parsed, serialized
-from lambent.testing.loop import until
+from lambent.testing.loop import turns, until
 from lambent.testing.node import FakeEnvironment, FakeNode
 from lambent.wire.event_stream import decode_messages
 
@@ -63,10 +64,17 @@ class TakenEvents:
 
 
 class InvocationApi:
-    """The edge over an account. ``error``: functions fail with it (``Unhandled``). Made by :func:`invocations`."""
+    """The edge over an account. ``error``: functions fail with it (``Unhandled``), or callers are refused by it.
+
+    Made by :func:`invocations`.
+    """
 
     def __init__(
-        self, api: LambdaApi, threads: ThreadPoolExecutor, concurrency: int, error: str | None
+        self,
+        api: LambdaApi,
+        threads: ThreadPoolExecutor,
+        concurrency: int,
+        error: str | ClientFault | None,
     ) -> None:
         directory = Directory(api.plane.database, api.plane.code)
         self._node = FakeNode()
@@ -106,14 +114,23 @@ class InvocationApi:
         asking, before = asyncio.ensure_future(asked), len(self._node.starts)
         await until(lambda: asking.done() or len(self._node.starts) > before)
         if not asking.done():
-            await self._respond(self._node.starts[-1].make())
+            environment = self._node.starts[-1].make()
+            if isinstance(self._error, ClientFault):
+                await self._refuse(environment, self._error)
+            else:
+                await self._respond(environment, self._error)
         answer = await asking
         return HttpResponse(answer.status, list(answer.headers.items()), answer.body)
 
-    async def _respond(self, environment: FakeEnvironment) -> None:
+    async def _refuse(self, environment: FakeEnvironment, fault: ClientFault) -> None:
+        environment.refusal = fault
+        await turns()
+        environment.end()
+
+    async def _respond(self, environment: FakeEnvironment, error: str | None) -> None:
         environment.become_ready()
         await until(lambda: environment.state == "invoking")
-        environment.respond(self._error)
+        environment.respond(error)
         environment.stop()
 
     async def serve(
@@ -148,7 +165,7 @@ def _stream_reply(answer: HttpResponse) -> Reply:
 
 @asynccontextmanager
 async def invocations(
-    api: LambdaApi, *, concurrency: int = 1000, error: str | None = None
+    api: LambdaApi, *, concurrency: int = 1000, error: str | ClientFault | None = None
 ) -> AsyncIterator[InvocationApi]:
     """Over an account; its threads end with it."""
     with ThreadPoolExecutor(1) as threads:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lambent.invoke.ports import Environment, Watcher
+from lambent.model.errors import ClientFault
 from lambent.model.invocation import EnvironmentSpec, Invocation, InvocationResult
 
 _numbers = itertools.count(1)
@@ -60,6 +61,8 @@ class FakeEnvironment:
     invocation: Invocation | None = None
     node: "FakeNode | None" = None
     served: list[bytes] = field(default_factory=list)
+    refusal: ClientFault | None = None
+    """Why nothing is initialised again in its place, as for one that could not be restored."""
     _answer: "asyncio.Future[InvocationResult] | None" = None
 
     def _expect(self, *states: str) -> None:
@@ -98,6 +101,8 @@ class FakeEnvironment:
         return InvocationResult(b'"init failed"', self.spec.version, "Unhandled")
 
     async def start_again(self, watcher: Watcher) -> Environment:
+        if self.refusal is not None:
+            raise self.refusal
         if self.node is None:
             raise AssertionError("there is no node to start another one")
         return await self.node.start(self.spec, watcher)

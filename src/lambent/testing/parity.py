@@ -142,6 +142,8 @@ def refused(
         "TooManyRequestsException": 429,
         "EFSMountFailureException": 403,
         "InvalidRuntimeException": 502,
+        "SnapStartNotReadyException": 409,
+        "SnapStartTimeoutException": 408,
         "NotImplementedException": 501,
     }.get(code, 400)
     return Case(operation, shows, parameters, source, error=(code, text), status=status)

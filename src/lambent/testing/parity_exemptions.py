@@ -19,7 +19,7 @@ _MODEL_FIRST: Final = (
     "no request is known that AWS answers so: what is wrong breaks the model's constraints first "
     "(ValidationException), or names what is not there"
 )
-_SNAPSHOTS: Final = "SnapStart's snapshots are made, or not, when a version is published"
+_NOT_AWAITED: Final = "it answers before the function runs"
 _UNSIGNED: Final = "AWS Signer's signatures cannot be verified: all code counts as unsigned"
 _IN_USE: Final = "a code signing configuration cannot be deleted while a function has it"
 
@@ -60,10 +60,9 @@ EVERYWHERE: Final[Mapping[str, str]] = {
     "S3FilesMountTimeoutException": _S3_FILES,
     "SerializedRequestEntityTooLargeException": "there is one limit on a body, the event's",
     "ServiceQuotaExceededException": _NO_QUOTA,
-    "SnapStartException": _SNAPSHOTS,
-    "SnapStartNotReadyException": _SNAPSHOTS,
-    "SnapStartRegenerationFailureException": _SNAPSHOTS,
-    "SnapStartTimeoutException": _SNAPSHOTS,
+    "SnapStartRegenerationFailureException": (
+        "a snapshot that is gone after a restart is made again before the version is Active"
+    ),
     "SubnetIPAddressLimitReachedException": _NO_VPC,
     "UnsupportedMediaTypeException": (
         "an event is read whatever its Content-Type says; AWS's SDKs send several"
@@ -85,6 +84,8 @@ _RECORDED_OTHERWISE: Final = {
         "AWS answers an empty list for a layer that is not there, as recorded"
     ),
     ("PublishLayerVersion", "ResourceNotFoundException"): "a layer that is not there is made",
+    ("InvokeAsync", "SnapStartException"): _NOT_AWAITED,
+    ("InvokeAsync", "SnapStartTimeoutException"): _NOT_AWAITED,
 }
 _SERIAL: Final = (
     *("DeleteAlias", "DeleteEventSourceMapping", "DeleteFunctionCodeSigningConfig"),
