@@ -140,6 +140,10 @@ class Templates:
         if cell is not None:
             cell.discard()
 
+    def templates(self) -> int:
+        """How many are there to be forked."""
+        return len(self._made)
+
     def count(self) -> int:
         """How many forks wait."""
         return self._cells.count()
