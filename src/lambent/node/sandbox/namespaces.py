@@ -259,8 +259,8 @@ class NamespaceBackend:
     async def _make_loaded(self, kind: LoadedKind) -> NamespaceSandbox:
         return await self._make(kind.interpreter, MEMORY_MAX.value, kind.rest)
 
-    def take_room(self, memory_mib: int, address: str | None = None) -> tuple[int, Cgroup]:
-        """A slot, with that address or another, and a cgroup with its limits. Raises SandboxError."""
+    def take_room(self, memory_mib: int) -> tuple[int, Cgroup]:
+        """A slot, and a cgroup with its limits. Raises SandboxError."""
         if not self._slots:
             raise SandboxError("every slot of this node is taken")
         slot = self._slots.pop()
