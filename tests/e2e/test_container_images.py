@@ -3,11 +3,15 @@
 import base64
 import io
 import json
+import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+import sysconfig
 import tarfile
+import tempfile
 import time
 import uuid
 import zipfile
@@ -300,6 +304,71 @@ def test_nothing_but_a_program_is_enough(
     for _ in range(3):
         answer = client.invoke(FunctionName=shell.name, Payload=b'{"a": [1]}')
         assert json.loads(answer["Payload"].read()) == {"a": [1]}
+
+
+PYTHON_HANDLER = """
+import os
+def handler(event, context):
+    if event == "fail":
+        raise ValueError("on purpose")
+    print("two\\nlines")
+    return [event, context.function_name, context.get_remaining_time_in_millis() > 0, os.getcwd()]
+"""
+LOADED = """
+import runpy, sys, awslambdaric.__main__, awslambdaric.bootstrap, pkgutil, encodings.idna, encodings.utf_8
+import importlib, random, uuid, decimal, traceback, linecache, http.client, importlib.metadata
+for found in pkgutil.iter_modules(awslambdaric.__path__, "awslambdaric."):
+    importlib.import_module(found.name)
+print(*{m.__file__ for m in sys.modules.values() if getattr(m, "__file__", None)}, sep="\\n")
+"""
+
+
+def python_layer() -> dict[str, str | bytes]:
+    """This interpreter with AWS's client, no more of either than what is loaded, and what they are linked to."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    places = {sysconfig.get_paths()["stdlib"]: f"usr/lib/{version}"}
+    places |= {path: "var/runtime" for path in sys.path if path.endswith("site-packages")}
+    command = [sys.executable, "-c", LOADED]
+    loaded = subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+    binary = os.path.realpath(sys.executable)
+    files = {f"usr/bin/{version}*": binary}
+    for path in loaded:
+        for place in sorted(places, key=len, reverse=True):
+            if path.startswith(place + "/"):
+                files[places[place] + path.removeprefix(place)] = path
+                break
+    linked = [binary, *(path for path in loaded if path.endswith(".so"))]
+    said = subprocess.run(["ldd", *linked], check=True, capture_output=True, text=True).stdout
+    for path in re.findall(r"(/\S+) \(0x", said):
+        name = "lib64" if "ld-linux" in path else "usr/lib"
+        files[f"{name}/{Path(path).name}*"] = path
+    return {inside: Path(path).read_bytes() for inside, path in files.items()}
+
+
+def test_python_runs_under_awss_client(
+    deploy: Callable[..., Shell], client: Any, layouts: Path
+) -> None:
+    """``python -m awslambdaric app.handler``, as AWS tells to make such images: answers, errors, its log."""
+    try:
+        layer = python_layer()
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"this interpreter cannot be copied: {error}")
+    name = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    build(
+        layouts / "python", "v1", [layer, {"var/task/app.py": PYTHON_HANDLER}],
+        entrypoint=[f"/usr/bin/{name}", "-m", "awslambdaric"], cmd=["app.handler"], workingdir="/var/task",
+        env=["PYTHONHOME=/usr", "PYTHONPATH=/var/runtime", "LD_LIBRARY_PATH=/usr/lib", "LANG=C.UTF-8"],
+    )  # fmt: skip
+    function = deploy(uri("python"), MemorySize=256)
+    answer = client.invoke(FunctionName=function.name, Payload=b'{"a": 1}', LogType="Tail")
+    payload = json.loads(answer["Payload"].read())
+    log = base64.b64decode(answer["LogResult"]).decode()
+    assert payload == [{"a": 1}, function.name, True, "/var/task"], (payload, log)
+    assert "two\nlines\n" in log
+    answer = client.invoke(FunctionName=function.name, Payload=b'"fail"')
+    error = json.loads(answer["Payload"].read())
+    assert (error["errorType"], error["errorMessage"]) == ("ValueError", "on purpose")
+    assert "/var/task/app.py" in error["stackTrace"][0]
 
 
 EXTENSION = """\
@@ -771,6 +840,58 @@ def test_a_registry_that_is_gone_is_no_fault_of_the_caller(
 def manifest_of(layout: Path, tag: str) -> Any:
     """The manifest under a tag."""
     return json.loads((layout / "blobs" / "sha256" / digest_of(layout, tag)).read_text())
+
+
+def test_a_platform_that_dies_while_it_unpacks_goes_on_later(
+    start_platform: Callable[..., Any], tmp_path: Path, layouts: Path
+) -> None:
+    """After kill -9 a function that was Pending becomes Active, and nothing half done is left."""
+    build(layouts / "dies", "v1", shell_layers(), entrypoint=["sh", "/client"])
+    options = ("--images", str(layouts))
+    first = start_platform(tmp_path / "data", *options)
+    first.client("lambda").create_function(
+        FunctionName="f", Role=ROLE, PackageType="Image", Code={"ImageUri": uri("dies")}, Timeout=20
+    )
+    first.stop(signal.SIGKILL)
+    second = start_platform(tmp_path / "data", *options)
+    client = second.client("lambda")
+    client.get_waiter("function_active_v2").wait(FunctionName="f")
+    assert Shell(client, "f")("echo there") == "there"
+    assert not list((tmp_path / "data" / "images" / "tmp").iterdir())
+
+
+ACCESS_POINT = (
+    "arn:aws:elasticfilesystem:us-east-1:000000000000:access-point/fsap-0123456789abcdef0"
+)
+
+
+def test_file_systems_are_mounted_in_an_image(
+    start_platform: Callable[..., Any], layouts: Path, shell_uri: str
+) -> None:
+    """``/mnt/data`` is the host's directory, and the only way to it."""
+    if os.geteuid() != 0:
+        pytest.skip("the directory is given to another user")
+    with tempfile.TemporaryDirectory() as root:
+        shared = Path(root) / "shared"
+        shared.mkdir()
+        (shared / "greeting").write_text("from outside")
+        os.chown(shared, 54321, 54321)
+        options = ("--images", str(layouts), "--file-system", f"{ACCESS_POINT}={shared}")
+        host = start_platform(Path(root) / "data", *options)
+        client = host.client("lambda")
+        client.create_function(
+            FunctionName="f", Role=ROLE, PackageType="Image", Code={"ImageUri": shell_uri}, Timeout=20,
+            FileSystemConfigs=[{"Arn": ACCESS_POINT, "LocalMountPath": "/mnt/data"}],
+        )  # fmt: skip
+        client.get_waiter("function_active_v2").wait(FunctionName="f")
+        shell = Shell(client, "f")
+        assert (
+            shell("cat /mnt/data/greeting; echo inside > /mnt/data/answer; ls /mnt")
+            == "from outsidedata"
+        )
+        assert (shared / "answer").read_text() == "inside\n"
+        assert "Read-only" in shell("touch /mnt/evil 2>&1; touch /evil 2>&1")
+        host.stop()
 
 
 def test_without_a_place_for_images_they_are_refused(platform: Any) -> None:

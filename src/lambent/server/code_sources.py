@@ -1,5 +1,6 @@
 """What a control operation names as its code, got before the operation takes its turn on the control thread."""
 
+import asyncio
 from typing import Protocol
 
 from lambent.model.call import Call
@@ -8,6 +9,8 @@ from lambent.model.http import HttpRequest
 from lambent.model.image import FoundImage
 from lambent.neighbours.code_objects import CodeObjects, names_object
 
+MAX_FETCHING = 2
+"""POLICY: code fetched from S3 at once; each may take 250 MB of memory."""
 _MAX_NAMING_BYTES = 256 * 1024
 
 
@@ -25,6 +28,7 @@ class CodeSources:
     def __init__(self, objects: CodeObjects, images: ImageFinder) -> None:
         self._objects = objects
         self._images = images
+        self._fetching = asyncio.Semaphore(MAX_FETCHING)
 
     async def fetch(self, call: Call) -> bytes | FoundImage | AwsError | None:
         """The code; None for a call that names none."""
@@ -33,7 +37,8 @@ class CodeSources:
             return await self._images.find(uri)
         if names_object(call.operation, call.parameters):
             place = (call.caller.account_id, call.caller.region)
-            return await self._objects.fetch(call.operation, call.parameters, *place)
+            async with self._fetching:
+                return await self._objects.fetch(call.operation, call.parameters, *place)
         return None
 
 

@@ -39,8 +39,6 @@ MAX_AWAITED_BYTES = 4 * 1024 * 1024
 """POLICY: what is decoded on the loop: the largest batch AWS takes (1 MiB), escaped by a form."""
 MAX_WAITING = 1_000
 """POLICY: control requests waiting for their thread; more are answered 503 at once."""
-MAX_FETCHING = 2
-"""POLICY: code fetched from S3 at once; each may take 250 MB of memory."""
 _INTERNAL = b"/_lambent/"
 _log = logging.getLogger("lambent.server")
 
@@ -78,7 +76,6 @@ class Edge:
         self._authentication = authenticate and Authentication(authenticate, self._service_threads)
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting = 0
-        self._fetching = asyncio.Semaphore(MAX_FETCHING)
 
     def handle(self, exchange: Exchange) -> None:
         """One request on the platform's own port."""
@@ -193,8 +190,7 @@ class Edge:
             else:
                 call = replace(call, caller=refine(call.caller, self._look_up))
                 if self._code_sources is not None:
-                    async with self._fetching:
-                        fetched = await self._code_sources.fetch(call)
+                    fetched = await self._code_sources.fetch(call)
         except BaseException:
             self._waiting -= 1
             raise
