@@ -512,6 +512,58 @@ def test_the_platform_and_tls_are_reached(deploy_java: Deploy, isolated: None) -
     assert (runs, writes, writes_runtime, files, charset) == (True, False, False, 0, "UTF-8")
 
 
+def test_on_a_stem_cell_it_is_like_any_other(
+    deploy: Deploy,
+    compiled: Callable[..., Any],
+    java: JavaRuntime,
+    platform: Any,
+    poll: Any,
+    isolated: None,
+) -> None:
+    """Directory, files, variables, standard input and threads are those of a JVM that was started for it."""
+    files: dict[str, Any] = compiled({"H.java": """
+        import java.nio.file.*;
+        public class H {
+            public Object handle() throws Exception {
+                Map<String, Object> found = new TreeMap<>();
+                found.put("cwd", Files.readSymbolicLink(Path.of("/proc/self/cwd")).toString());
+                found.put("relative", new Scanner(new FileInputStream("data.txt")).next());
+                found.put("listed", new File(".").list().length);
+                found.put("absolute", new File("data.txt").getAbsolutePath());
+                found.put("path", Path.of("data.txt").toRealPath().toString());
+                found.put("input", System.in.read());
+                found.put("names", new TreeSet<>(System.getenv().keySet()));
+                String script = "echo $OWN $AWS_LAMBDA_FUNCTION_NAME; pwd";
+                Process child = new ProcessBuilder("/bin/sh", "-c", script).start();
+                found.put("child", new String(child.getInputStream().readAllBytes()));
+                found.put("loader", getClass().getClassLoader().getClass().getName());
+                found.put("resource", getClass().getResource("/data.txt").toString());
+                found.put("main", Thread.currentThread().getName());
+                found.put("tmp", new File("/tmp").list().length);
+                found.put("trace", new Throwable().getStackTrace()[0].toString());
+                found.put("format", String.format("%.1f", 1.5));
+                return found;
+            }
+        }
+    """})  # fmt: skip
+    files["data.txt"] = "content"
+    settings = {"Runtime": java.name, "Handler": "H::handle", "MemorySize": 640, "Timeout": 15}
+
+    def deployed(**variables: str) -> Any:
+        return deploy(files, Environment={"Variables": {"OWN": "own"} | variables}, **settings)
+
+    first = deployed()
+    assert first({}).error is None
+    poll(lambda: platform.get_health()["sandbox"]["loaded_stem_cells"], 30, "a stem cell")
+    function = deployed()
+    got = function({}).payload
+    assert got["child"] == f"own {function.name}\n/var/task\n"
+    assert (got["cwd"], got["relative"], got["input"]) == ("/var/task", "content", -1)
+    plain = deployed(JAVA_OWN="read by a JVM when it starts")({}).payload
+    plain["names"].remove("JAVA_OWN")
+    assert got == plain | {"child": got["child"]}
+
+
 def test_a_wrapper_script_starts_it(
     client: Any,
     new_name: Callable[[], str],

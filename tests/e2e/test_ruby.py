@@ -142,7 +142,9 @@ def test_errors_have_awss_form(deploy_ruby: Deploy) -> None:
     ):
         answer = function({"what": what})
         assert answer.payload["errorType"] == f"Function<{error_type}>"
-        assert what == "deep" or "Critical exception from handler" in answer.log  # the tail is all trace
+        assert (
+            what == "deep" or "Critical exception from handler" in answer.log
+        )  # the tail is all trace
         assert function({}).payload == 1
     ended = function({"what": "exit!"}).payload
     assert ended["errorType"] == "Runtime.ExitError"
@@ -284,3 +286,32 @@ def test_another_ruby_is_said_to_be_one(deploy_ruby: Deploy, ruby: str, platform
     if not runtime["exact"]:
         assert f"runs under Ruby {version}" in runtime["notice"]
         assert f"lambent runtimes add {ruby}" in runtime["notice"]
+
+
+def test_on_a_stem_cell_it_is_like_any_other(
+    deploy_ruby: Deploy, platform: Any, poll: Callable[..., Any], isolated: None
+) -> None:
+    """Directory, files, variables, standard input and search paths are those of a Ruby that was started for it."""
+    files = {"data.txt": "content", "app.rb": """
+        def handler(event:, context:)
+          { cwd: Dir.pwd, relative: File.read('data.txt'), input: $stdin.read, names: ENV.keys.sort,
+            tmp: Dir.children('/tmp'), child: `echo $OWN $AWS_LAMBDA_FUNCTION_NAME; pwd`, path: $LOAD_PATH,
+            gems: Gem.path, fds: Dir.children('/proc/self/fd').size,
+            encoding: [Encoding.default_external.to_s, ENV['OWN'].encoding.to_s] }
+        end
+    """}  # fmt: skip
+
+    def deployed(**variables: str) -> Any:
+        return deploy_ruby(
+            files, MemorySize=192, Environment={"Variables": {"OWN": "own"} | variables}
+        )
+
+    assert deployed()({}).error is None
+    poll(lambda: platform.get_health()["sandbox"]["loaded_stem_cells"], 30, "a stem cell")
+    function = deployed()
+    got = function({}).payload
+    assert got["child"] == f"own {function.name}\n/var/task\n"
+    assert (got["cwd"], got["relative"], got["input"]) == ("/var/task", "content", "")
+    plain = deployed(RUBY_OWN="read by a Ruby when it starts")({}).payload
+    plain["names"].remove("RUBY_OWN")
+    assert got == plain | {"child": got["child"]}

@@ -28,11 +28,21 @@ from lambent.node.java.runtimes import (
     identity,
     look,
 )
+from lambent.node.java.system_calls import build_library
+from lambent.node.java.waiting import LIBRARY
 from lambent.node.prepared import prepared_dir
 
 _SOURCE = Path(__file__).parents[1] / "node" / "java" / "source"
 _COMPILER = "jdk.compiler/com.sun.tools.javac.Main"
 _EPOCH = (1980, 1, 1, 0, 0, 0)
+_MANIFEST = """\
+Manifest-Version: 1.0
+Main-Class: lambent.runtime.Waiting
+Add-Opens: java.base/java.lang java.base/java.nio java.base/java.util
+Enable-Native-Access: ALL-UNNAMED
+
+"""
+"""For a JVM that waits; see ``Waiting.java``. Nothing else is started with it."""
 _REHEARSAL = "lambent.runtime.Rehearsal::handle"
 _INSTALL = (
     "Install one: apt-get install default-jdk-headless, or any other. JAVA_HOME is looked at too."
@@ -60,6 +70,8 @@ def prepare_java(name: str, run: Runner, jvms: Sequence[Jvm] | None = None) -> b
         fresh = Path(scratch) / name
         (fresh / "runtime" / "lib").mkdir(parents=True)
         _compile(jvm, _compiler(jvm, found), fresh / "runtime" / JAR, Path(scratch), run)
+        if library := build_library():
+            (fresh / "runtime" / LIBRARY).write_bytes(library)
         _archive(jvm, fresh, run)
         (fresh / VERSIONS_FILE).write_text(versions)
         shutil.rmtree(target, ignore_errors=True)
@@ -69,7 +81,7 @@ def prepare_java(name: str, run: Runner, jvms: Sequence[Jvm] | None = None) -> b
 
 def _versions(jvm: Jvm) -> str:
     """What a prepared runtime is made of: another text, another build."""
-    digest = hashlib.sha256()
+    digest = hashlib.sha256(_MANIFEST.encode() + (build_library() or b""))
     for file in sorted(_SOURCE.rglob("*.java")):
         digest.update(file.read_bytes())
     made = {
@@ -118,6 +130,7 @@ def _compile(jvm: Jvm, compiler: Jvm, jar: Path, scratch: Path, run: Runner) -> 
         )
     # Stored, not deflated: it is read at every start. With constant times the same sources give the same file.
     with zipfile.ZipFile(jar, "w") as archive:
+        archive.writestr(zipfile.ZipInfo("META-INF/MANIFEST.MF", _EPOCH), _MANIFEST)
         for file in sorted(classes.rglob("*.class")):
             name = str(file.relative_to(classes))
             archive.writestr(zipfile.ZipInfo(name, _EPOCH), file.read_bytes())

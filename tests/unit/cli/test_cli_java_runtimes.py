@@ -58,7 +58,10 @@ def test_it_is_compiled_and_archived_once(tmp_path: Path) -> None:
     found = look(root, "java17")
     assert found is not None
     assert (found.version, found.has_archive) == ("17.0.15", True)
-    assert zipfile.ZipFile(root / "runtime" / JAR).namelist() == ["Main.class"]
+    assert zipfile.ZipFile(root / "runtime" / JAR).namelist() == [
+        "META-INF/MANIFEST.MF",
+        "Main.class",
+    ]
     assert sorted(path.name for path in root.iterdir()) == ["runtime", "versions.json"]
     compiled, listed, dumped = machine.commands
     assert "--release" not in compiled

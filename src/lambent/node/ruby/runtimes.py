@@ -8,7 +8,7 @@ stays where it is. Looking starts no process.
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,7 +20,23 @@ RUBY_RUNTIME_NAMES = tuple(f"ruby{release}" for release in RELEASES)
 """Those AWS still lets functions be created with. Source: botocore's ``Runtime``."""
 VERSIONS_FILE = "versions.json"
 MAIN = "main.rb"
+WAITING = "waiting.rb"
 _PREFIX = "ruby"
+_READ_AT_START = (
+    "AWS_LAMBDA_",  # the wrapper script among them
+    "BUNDLE",
+    "GEM_",
+    "GLIBC_TUNABLES",
+    "LANGUAGE",
+    "LC_",
+    "LD_",
+    "MALLOC_",
+    "OPENSSL_",
+    "RUBY",
+    "SSL_CERT_",
+    "TZDIR",
+)
+"""How variables begin that the C library, Ruby, RubyGems, Bundler and OpenSSL read when they start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +136,16 @@ def rank(release: str) -> int:
 def ruby_command(executable: str, runtime_dir: str) -> list[str]:
     """How a function is started."""
     return [executable, f"{runtime_dir}/{MAIN}"]
+
+
+def ruby_waiting(ruby: RubyRuntime, runtime_dir: str, names: Iterable[str]) -> list[str]:
+    """How it is started to wait to hear whose it is (ADR 27); nothing where it cannot.
+
+    AWS's client does not know how; a function whose variables Ruby reads when it starts needs one of its own.
+    """
+    if ruby.client or any(name.startswith(_READ_AT_START) for name in names):
+        return []
+    return [ruby.executable, f"{runtime_dir}/{WAITING}"]
 
 
 def ruby_environ(

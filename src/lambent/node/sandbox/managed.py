@@ -7,10 +7,18 @@ from lambent.model.invocation import EnvironmentSpec
 from lambent.node.entrypoint import BOOTSTRAP_SCRIPT, WRAPPER
 from lambent.node.environ import locale_environ
 from lambent.node.java.runtimes import JavaRuntime, is_java, java_command
+from lambent.node.java.waiting import can_wait as java_can_wait
+from lambent.node.java.waiting import waiting_command
 from lambent.node.nodejs.runtimes import NodeRuntime, is_node, node_command, node_path
 from lambent.node.nodejs.waiting import PROGRAM as WAITING_NODE
 from lambent.node.nodejs.waiting import can_wait as node_can_wait
-from lambent.node.ruby.runtimes import RubyRuntime, is_ruby, ruby_command, ruby_environ
+from lambent.node.ruby.runtimes import (
+    RubyRuntime,
+    is_ruby,
+    ruby_command,
+    ruby_environ,
+    ruby_waiting,
+)
 from lambent.node.runtimes import RuntimeChoice, python_command
 from lambent.node.sandbox.contract import SandboxError
 from lambent.node.sandbox.zygote_client import RUNTIME_PATH
@@ -86,18 +94,20 @@ def _managed_java(spec: EnvironmentSpec, choice: RuntimeChoice) -> ManagedRuntim
         raise SandboxError(choice.notice or f"{spec.runtime} is not on this host")
     hidden = f"{HIDDEN}/{java.name}"
     is_wrapped = WRAPPER in spec.environment
+    command = java_command(
+        java,
+        spec.runtime,
+        f"{_LANG_PATH}/bin/java",
+        RUNTIME_PATH,
+        spec.memory_mib,
+        spec.environment,
+        uses_archive=not is_wrapped,  # a wrapper script may change the directory
+    )
     return ManagedRuntime(
-        java_command(
-            java,
-            spec.runtime,
-            f"{_LANG_PATH}/bin/java",
-            RUNTIME_PATH,
-            spec.memory_mib,
-            spec.environment,
-            uses_archive=not is_wrapped,  # a wrapper script may change the directory
-        ),
+        command,
         mounts={_LANG_PATH: f"{hidden}/jvm", RUNTIME_PATH: f"{hidden}/runtime"},
         environ=locale_environ(spec.environment),
+        waiting=waiting_command(command) if java_can_wait(java, spec.environment) else (),
     )
 
 
@@ -113,4 +123,5 @@ def _managed_ruby(spec: EnvironmentSpec, choice: RuntimeChoice) -> ManagedRuntim
             **{name: value for name, value in places.items() if name not in spec.environment},
             **locale_environ(spec.environment),
         },
+        waiting=ruby_waiting(ruby, RUNTIME_PATH, spec.environment),
     )

@@ -17,8 +17,16 @@ module LambdaLog
 
       @pipe = IO.for_fd(Integer(number, 10), 'wb').tap { |pipe| pipe.sync = true }
       @pipe.close_on_exec = true
+      patch
+    end
+
+    # Takes the place of what prints; until the pipe is open it goes to standard output.
+    def patch
+      return if @is_patched
+
       Logger.prepend(LoggerPatch)
       Kernel.module_eval { define_method(:puts) { |*values| LambdaLog.puts(values) } }
+      @is_patched = true
     end
 
     # Ruby has no TRACE.

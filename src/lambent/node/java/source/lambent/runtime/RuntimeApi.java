@@ -60,14 +60,26 @@ final class RuntimeApi {
 
     /** Connects. {@code address}: host and port. */
     RuntimeApi(String address) throws IOException {
-        int colon = address.lastIndexOf(':');
+        this(address, connect(address));
+    }
+
+    private RuntimeApi(String address, Socket socket) throws IOException {
+        this(address, socket.getInputStream(), socket.getOutputStream());
+    }
+
+    RuntimeApi(String address, InputStream in, OutputStream out) {
         host = address;
-        Socket socket = new Socket(
-                InetAddress.getByName(address.substring(0, colon)), Integer.parseInt(address.substring(colon + 1)));
-        socket.setTcpNoDelay(true);
-        in = socket.getInputStream();
-        out = socket.getOutputStream();
+        this.in = in;
+        this.out = out;
         nextRequest = ascii("GET " + ROOT + "invocation/next HTTP/1.1\r\nhost: " + host + "\r\n\r\n");
+    }
+
+    private static Socket connect(String address) throws IOException {
+        int colon = address.lastIndexOf(':');
+        InetAddress host = InetAddress.getByName(address.substring(0, colon));
+        Socket socket = new Socket(host, Integer.parseInt(address.substring(colon + 1)));
+        socket.setTcpNoDelay(true);
+        return socket;
     }
 
     /** Waits for an event. */
