@@ -12,7 +12,7 @@ from lambent.wire.models import operation_model
 
 ERRORS_COVERED = 168
 """The least number of errors, by operation, that the model documents and cases lead to. Raise it with new ones."""
-MEMBERS_GIVEN = 476
+MEMBERS_GIVEN = 478
 """The least number of members, of all operations' inputs, that cases give. Raise it with new ones."""
 
 

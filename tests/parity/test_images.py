@@ -95,6 +95,13 @@ CASES = [
     ).after(MADE),
     Case(
         "UpdateFunctionConfiguration",
+        "everything of how an image is run",
+        {"FunctionName": "i", "ImageConfig": CONFIG},
+        API,
+        {**SHOWN, **UPDATING, "ImageConfigResponse": {"ImageConfig": CONFIG}},
+    ).after(MADE),
+    Case(
+        "UpdateFunctionConfiguration",
         "nothing is changed of an image any more",
         {"FunctionName": "i", "ImageConfig": {}},
         API,

@@ -98,7 +98,7 @@ CASES = [
             operation,
             "whose file system is gone",
             {**BARE, event: b"{}"},
-            "best known: the model's words, and the reason is this platform's",
+            seen("pahud/cdk-efs-assets#98; the reason is this platform's"),
             "EFSMountFailureException",
             f"The function couldn't mount the Amazon EFS file system {ACCESS_POINT} with local path "
             "/mnt/shared: no directory stands for it here: "
