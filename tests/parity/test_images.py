@@ -197,7 +197,7 @@ CASES = [
         "PutFunctionCodeSigningConfig",
         "of an image",
         {"FunctionName": "i", "CodeSigningConfigArn": "<csc>"},
-        "best known",
+        seen("test suites and deployment notes, with the code"),
         INVALID,
         "Code signing is not supported for functions created with container images.",
     ).after(MADE),
