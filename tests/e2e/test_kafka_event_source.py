@@ -378,7 +378,7 @@ def test_the_group_is_shared_with_other_members(driven: Any, kafka: MockKafka, p
     def polled() -> list[str]:
         message = other.poll(0.2)
         if message is not None and message.error() is None:
-            seen.append(message.value().decode())
+            seen.append((message.value() or b"").decode())
         return seen
 
     def handled() -> list[str]:

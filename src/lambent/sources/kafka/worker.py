@@ -38,6 +38,7 @@ REVOKE_S: Final = 45.0
 _LOOK_EVERY_S: Final = 60.0
 """POLICY: how often it is asked which messages are kept no more."""
 _IDLE_STOP_S: Final = 1.0
+_LONGEST_S: Final = 900.0
 _LEAVE_S: Final = 5.0
 _log = logging.getLogger("lambent.sources")
 
@@ -91,8 +92,8 @@ class KafkaWorker:
     async def stop(self, deadline_s: float) -> None:
         """Reads no more; what functions are handling may end, and be committed, until the deadline."""
         self._stopping.set()
-        self._broken.set()
         await self._release(set(self._tasks), deadline_s)
+        self._broken.set()
         if self._task is not None:
             await end_tasks([self._task], _LEAVE_S)
 
@@ -154,7 +155,8 @@ class KafkaWorker:
                 except TimeoutError:
                     await self._look(topic)
         finally:
-            await self._release(set(self._tasks), _IDLE_STOP_S)
+            # What runs is waited for: its batch is not begun a second time beside it.
+            await self._release(set(self._tasks), _LONGEST_S)
             await end_tasks(self._assigning, _IDLE_STOP_S)
             await topic.stop()
             self._connection = None

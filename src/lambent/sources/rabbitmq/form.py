@@ -58,18 +58,23 @@ def encoded(message: RabbitMessage, keeps: RecordFilter) -> bytes | None:
 
 def header(value: Any, depth: int = 0) -> Any:
     """A header's value. Best known, but for strings and numbers: AWS's example has only those."""
+    shown: Any = None
     match value:
         case str():
-            return {"bytes": _signed(value.encode(errors="surrogateescape"))}
+            shown = {"bytes": _signed(value.encode(errors="surrogateescape"))}
         case bytes():
-            return {"bytes": _signed(value)}
+            shown = {"bytes": _signed(value)}
         case bytearray():
-            return _signed(bytes(value))
-        case bool() | int() | float() | Decimal():
-            return float(value) if isinstance(value, Decimal) else value
+            shown = _signed(bytes(value))
+        case bool() | int() | float():
+            shown = value
+        case Decimal() if value.is_finite():
+            shown = float(value)
         case datetime():
-            return in_words(value)
-    return _nested(value, depth + 1) if depth < _MAX_DEPTH else None
+            shown = in_words(value)
+        case _ if depth < _MAX_DEPTH:
+            shown = _nested(value, depth + 1)
+    return shown
 
 
 def _nested(value: Any, depth: int) -> Any:
