@@ -102,3 +102,20 @@ async def test_lives_of_cells_leave_nothing(open_host: Open) -> None:
     await until(lambda: descendants() <= processes)
     assert open_descriptors() == descriptors
     assert mounts() == mounted
+
+
+@on_loop
+async def test_a_zygote_that_died_is_noticed_while_its_cells_wait(open_host: Open) -> None:
+    """They hold nothing that would hide it; they serve, and whoever comes after them is served by another one."""
+    async with open_host() as host:
+        cells = host.backend._stem_cells
+        lines = [await host.start("echo")]
+        await until(lambda: cells.count() == 2)
+        zygote = next(iter(host.backend._zygotes.values()))
+        os.kill(zygote._process.pid, signal.SIGKILL)
+        await until(lambda: not zygote.alive)
+        lines += [await host.start("echo") for _ in range(4)]
+        for line in lines[1:]:
+            assert await line.call(b"1") == b"1"
+        for line in lines:
+            await end(line)

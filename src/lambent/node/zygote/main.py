@@ -161,6 +161,7 @@ def _be_child(zygote: Zygote, request: "dict[str, Any]", fds: "list[int]") -> No
     control = socket.socket(fileno=fds[0])
     try:
         try:
+            _leave_node(zygote)
             report = _isolate(zygote, request, fds, control)
         except OSError as error:
             control.send(f"error {error}".encode())
@@ -182,6 +183,14 @@ def _be_child(zygote: Zygote, request: "dict[str, Any]", fds: "list[int]") -> No
         with contextlib.suppress(Exception):
             sys.stdout.flush()
         os._exit(status)
+
+
+def _leave_node(zygote: Zygote) -> None:
+    """The zygote's way to the node is not its children's: while one held it, the zygote's death would not show."""
+    zygote.node.close()
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.close(null)
 
 
 def _execute(request: "dict[str, Any]", report: int) -> None:
