@@ -90,7 +90,7 @@ def test_update_configuration_takes_settings_away(client: Any) -> None:
     [
         {"VpcConfig": {"SubnetIds": ["subnet-1"], "SecurityGroupIds": ["sg-1"]}},
         {"KMSKeyArn": "arn:aws:kms:us-east-1:000000000000:key/k"},
-        {"Runtime": "java21"},
+        {"Runtime": "dotnet8"},
     ],
 )
 def test_update_configuration_refuses_what_is_not_supported(
