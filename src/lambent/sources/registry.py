@@ -144,7 +144,9 @@ class Registry:
             raise not_found("The resource you requested does not exist.")
         kind = self._kinds.get(source_service(seat.mapping.event_source_arn))
         if kind is None or kind.replay is None:
-            raise invalid_parameter("Only mappings of streams can be replayed.")
+            raise invalid_parameter(
+                "Only mappings of Kinesis and DynamoDB streams can be replayed."
+            )
         if seat.poller is not None or seat.task is not None or seat.turning.locked():
             raise ClientFault(
                 "ResourceInUseException", "The mapping has to be Disabled to be replayed.", 409

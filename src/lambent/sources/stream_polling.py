@@ -15,7 +15,7 @@ QUIET_AFTER_S: Final = 300.0
 IDLE_LONGEST_S: Final = 15.0
 IDLE_AFTER_S: Final = 3600.0
 """POLICY: of a stream that others may write to: what came last is so long ago."""
-TOLD_LONGEST_S: Final = 20.0
+TOLD_LONGEST_S: Final = 30.0
 TOLD_QUIET_AFTER_S: Final = 10.0
 """POLICY: of one that is written to through the platform only: a write is told, this is for what is not."""
 

@@ -29,6 +29,8 @@ from lambent.store.queues.contract import StoreFullError
 
 _LOOK_AGAIN_S: Final = 60.0
 """POLICY: how often shards are listed while nothing tells that there are new ones."""
+_LOOK_AGAIN_TOLD_S: Final = 180.0
+"""POLICY: the same where writes are told: what splits or ends a shard goes through the platform."""
 _SOON_S: Final = 5.0
 """POLICY: when a shard has ended and its children are not listed yet."""
 _log = logging.getLogger("lambent.sources")
@@ -176,7 +178,9 @@ class StreamWorker:
                 self._start_shard(shard.shard_id)
         parents = {parent for shard in listed for parent in shard.parents}
         childless = any(each in by_id and each not in parents for each in self._ended)
-        return _SOON_S if childless else _LOOK_AGAIN_S
+        if childless:
+            return _SOON_S
+        return _LOOK_AGAIN_S if self._work.writes is None else _LOOK_AGAIN_TOLD_S
 
     def _may_start(self, shard: ShardInfo, listed: Mapping[str, ShardInfo]) -> bool:
         if shard.shard_id in self._tasks or self._is_finished(shard.shard_id):

@@ -98,13 +98,13 @@ async def test_quiet_shards_are_read_less_often() -> None:
 
 @in_virtual_time
 async def test_a_told_write_is_read_at_once() -> None:
-    """A quiet shard sleeps for 20 s, but for what is told: then it is read in that moment."""
+    """A quiet shard sleeps for 30 s, but for what is told: then it is read in that moment."""
     stream = FakeStream()
     bench = StreamBench(stream, FakeFunctions())
     signal = Watch("kinesis", "s")
     started(bench, signal)
     await asyncio.sleep(100)
-    assert await reads(bench, 200) == 10
+    assert await reads(bench, 300) == 10
     await asyncio.sleep(5)
     stream.put("a")
     signal.touch()
@@ -113,7 +113,7 @@ async def test_a_told_write_is_read_at_once() -> None:
     assert await reads(bench, 9) >= 8
     await asyncio.sleep(60)
     stream.put("b")
-    await asyncio.sleep(21)
+    await asyncio.sleep(31)
     assert bench.functions.batches == [["a"], ["b"]]
     await bench.stop()
 
