@@ -237,6 +237,7 @@ class Platform:
             control.directory.clear()
             await control.sources.clear()
             self.placement.retire(lambda _: False)
+            control.snapshots.retire(lambda _: False)
             await self.queues.clear()
             await self.sqs.reset()
             self.sns.forget_all()

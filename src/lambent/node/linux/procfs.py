@@ -22,6 +22,15 @@ def first_child(pid: int) -> int:
     return 0
 
 
+def parent_of(pid: int) -> int:
+    """The process that forked it, or took it over; 0 when it is gone."""
+    with suppress(OSError, ValueError), open(f"/proc/{pid}/status") as file:
+        for line in file:
+            if line.startswith("PPid:"):
+                return int(line.split()[1])
+    return 0
+
+
 def pids_by_namespace(pid: int) -> list[int]:
     """A process's ids, from ours down to that in its own pid namespace. Raises OSError when it is gone."""
     with open(f"/proc/{pid}/status") as file:

@@ -20,6 +20,8 @@ from lambent.node.sandbox.contract import ExitStatus, OnProcessExit
 
 _REMOVE_RETRY_S = 0.005
 _REMOVE_TRIES = 400
+_MAX_REPORTS = 64
+"""POLICY: in one go, so that no flood of them holds up the others."""
 
 
 class Owner(Protocol):
@@ -256,12 +258,12 @@ class NamespaceSandbox:
             return
         is_over = self._pidfd < 0
         try:
-            while True:
+            for _ in range(_MAX_REPORTS):
                 data, fds, _, _ = socket.recv_fds(control, 4096, 2)
                 if not data:
+                    is_over = True
                     break
                 self._take_report(data, fds)
-            is_over = True
         except BlockingIOError:
             pass
         except ConnectionError:

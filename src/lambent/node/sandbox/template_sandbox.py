@@ -17,13 +17,15 @@ from contextlib import suppress
 from lambent.node.linux import user_notification as asked
 from lambent.node.linux.cgroups import Cgroup
 from lambent.node.linux.joined import check_joined, check_powerless
-from lambent.node.linux.procfs import peak_resident_bytes, pids_by_namespace
+from lambent.node.linux.procfs import parent_of, peak_resident_bytes, pids_by_namespace
 from lambent.node.sandbox.contract import ExitStatus, SandboxError
 from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox, Owner
 
 _ORDER_DEADLINE_S = 10.0
 _EXIT_REPORT_S = 1.0
 """POLICY: how long after its end it may take to hear how a fork ended."""
+_REFUSE_EVERY_S = 0.01
+"""POLICY: who asks without an order is refused so often, that asking is no way to keep the node busy."""
 _REMOVE_TRIES = 400
 _CREDENTIALS = struct.Struct("3i")
 """``struct ucred``: pid, uid, gid."""
@@ -46,7 +48,6 @@ class TemplateSandbox(NamespaceSandbox):
         self._forked: asyncio.Future[None] | None = None
         self._lock = asyncio.Lock()
         self._may_join = False
-        self._joining: int | None = None
         self._ends: dict[int, ExitStatus] = {}
         self._waiting: dict[int, Callable[[ExitStatus], None]] = {}
         self._is_alone_when_gone = False
@@ -64,13 +65,14 @@ class TemplateSandbox(NamespaceSandbox):
                 raise SandboxError("the template ended")
             self._forked = asyncio.get_running_loop().create_future()
             self._may_join = True
+            self._listen()
             self.thaw()
             try:
                 socket.send_fds(self._control, [b"fork"], [shell, *fds])
                 async with asyncio.timeout(_ORDER_DEADLINE_S):
                     await self._forked
                     await fork.joined
-                self._take_in(fork, shell)
+                await self._take_in(fork, shell)
             except (TimeoutError, OSError) as error:
                 self.given_up = f"the template did not fork: {error!r}"
                 self.retire()  # whatever is left of the order, it holds nothing of anybody else's
@@ -79,13 +81,18 @@ class TemplateSandbox(NamespaceSandbox):
                 self._may_join = False
                 self.freeze()
 
-    def _take_in(self, fork: "ForkSandbox", shell: int) -> None:
+    async def _take_in(self, fork: "ForkSandbox", shell: int) -> None:
         pid = fork.joined.result()
         self.freeze()  # the fork with it, until that is in its own group
-        check_joined(pid, asked_pid(shell), self.uid)
-        check_powerless(self._cgroup.pids())
         self._forks.add(fork)
+        # There may be a thousand threads to look at.
+        await asyncio.get_running_loop().run_in_executor(None, self._look, pid, shell)
         fork.pid_in_template = pids_by_namespace(pid)[-2]
+
+    def _look(self, pid: int, shell: int) -> None:
+        """Raises PermissionError where the order left more behind than it was to."""
+        check_joined(pid, pid_of(shell), self.uid)
+        check_powerless(self._cgroup.pids())
 
     def retire(self) -> None:
         """Ends the template; its forks live on."""
@@ -141,7 +148,7 @@ class TemplateSandbox(NamespaceSandbox):
         if kind == "listener" and fds and self._listener < 0:
             self._listener = fds.pop(0)
             os.set_blocking(self._listener, False)
-            asyncio.get_running_loop().add_reader(self._listener, self._on_question)
+            self._listen()
         elif kind == "snapshot" and not self.snapshot.done():
             self.snapshot.set_result(None)
         elif kind in {"forked", "not-forked"} and self._forked and not self._forked.done():
@@ -154,15 +161,27 @@ class TemplateSandbox(NamespaceSandbox):
         for fd in fds:
             os.close(fd)
 
+    def _listen(self) -> None:
+        if self._listener >= 0:
+            asyncio.get_running_loop().add_reader(self._listener, self._on_question)
+
     def _on_question(self) -> None:
         """Somebody in the template, or in one of its forks, wants to join namespaces."""
+        loop = asyncio.get_running_loop()
         try:
             question = asked.receive(self._listener)
-            if question is not None:
-                asked.answer(self._listener, question, go_on=self._may_join)
-                self._may_join = False
+            if question is None:
+                return
+            is_ordered = self._may_join and parent_of(question.pid) == self.pid
+            asked.answer(self._listener, question, go_on=is_ordered)
         except OSError:
             self._stop_listening()  # nobody is left who could ask
+            return
+        if is_ordered:
+            self._may_join = False
+        elif not self._may_join:
+            loop.remove_reader(self._listener)
+            loop.call_later(_REFUSE_EVERY_S, self._listen)
 
     # How its forks end
 
@@ -227,6 +246,11 @@ class ForkSandbox(NamespaceSandbox):
             raise ConnectionResetError("it ended")
         self._control.send(order)
 
+    def _take_report(self, data: bytes, fds: list[int]) -> None:  # noqa: ARG002
+        """It is the function that says it, and nobody asked."""
+        for fd in fds:
+            os.close(fd)
+
     def memory_peak_bytes(self) -> int:
         """Its own, and what it shares with its template: each page of its process once, its children's besides."""
         if self._pidfd >= 0:
@@ -243,7 +267,7 @@ class ForkSandbox(NamespaceSandbox):
         self.template.let_go(self)
 
 
-def asked_pid(pidfd: int) -> int:
+def pid_of(pidfd: int) -> int:
     """The process behind a pidfd. Raises OSError when it is gone."""
     with open(f"/proc/self/fdinfo/{pidfd}") as file:
         for line in file:

@@ -1,5 +1,6 @@
 """What a forked child does to itself before it runs foreign code, in the order that keeps it possible."""
 
+import fcntl
 import os
 import resource
 import socket
@@ -64,9 +65,9 @@ def keep_only(stdout: int, telemetry: int, report: int = -1, stdin: int = -1) ->
     ``report`` stays open too, under the number that is returned, until another program is executed.
     """
     if report >= 0:
-        report = os.dup(report)  # 0 to 3 are taken: a number that nothing below overwrites
+        report = _above(report)
     os.dup2(stdin if stdin >= 0 else os.open("/dev/null", os.O_RDONLY), 0)
-    first = os.dup(stdout) if stdout <= TELEMETRY_FD else stdout
+    first = _above(stdout) if stdout <= TELEMETRY_FD else stdout
     os.dup2(telemetry, TELEMETRY_FD)
     os.dup2(first, 1)
     os.dup2(first, 2)
@@ -75,6 +76,11 @@ def keep_only(stdout: int, telemetry: int, report: int = -1, stdin: int = -1) ->
         os.closerange(TELEMETRY_FD + 1, report)
     os.closerange(max(report, TELEMETRY_FD) + 1, last)
     return report
+
+
+def _above(fd: int) -> int:
+    """The same under a number that none of the four kept descriptors overwrites."""
+    return fcntl.fcntl(fd, fcntl.F_DUPFD, TELEMETRY_FD + 1)
 
 
 def limit_processes() -> None:
