@@ -12,7 +12,6 @@ import sys
 import sysconfig
 import tarfile
 import tempfile
-import time
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
@@ -366,9 +365,9 @@ def test_python_runs_under_awss_client(
     assert payload == [{"a": 1}, function.name, True, "/var/task"], (payload, log)
     assert "two\nlines\n" in log
     answer = client.invoke(FunctionName=function.name, Payload=b'"fail"')
-    error = json.loads(answer["Payload"].read())
-    assert (error["errorType"], error["errorMessage"]) == ("ValueError", "on purpose")
-    assert "/var/task/app.py" in error["stackTrace"][0]
+    failed = json.loads(answer["Payload"].read())
+    assert (failed["errorType"], failed["errorMessage"]) == ("ValueError", "on purpose")
+    assert "/var/task/app.py" in failed["stackTrace"][0]
 
 
 EXTENSION = """\
@@ -671,15 +670,19 @@ def test_an_image_that_is_not_there_is_refused(
     assert error["Message"] == f"Source image {image} {text}. Provide a valid source image."
 
 
-def settled(client: Any, name: str) -> dict[str, Any]:
-    """The configuration of a function that is not Pending any more."""
-    end = time.monotonic() + 30
-    while time.monotonic() < end:
-        shown: dict[str, Any] = client.get_function_configuration(FunctionName=name)
-        if shown["State"] != "Pending":
-            return shown
-        time.sleep(0.02)
-    pytest.fail("still Pending")
+@pytest.fixture
+def settled(client: Any, poll: Callable[..., Any]) -> Callable[[str], dict[str, Any]]:
+    """The configuration of a function once it is not Pending any more."""
+
+    def wait(name: str) -> dict[str, Any]:
+        def look() -> dict[str, Any] | None:
+            shown: dict[str, Any] = client.get_function_configuration(FunctionName=name)
+            return None if shown["State"] == "Pending" else shown
+
+        found: dict[str, Any] = poll(look, 30, "the function to be settled")
+        return found
+
+    return wait
 
 
 def break_blob(layout: Path) -> None:
@@ -707,6 +710,7 @@ def remove_blob(layout: Path) -> None:
 def test_an_image_that_cannot_be_unpacked_fails_its_function(
     create: Callable[..., Any],
     client: Any,
+    settled: Callable[[str], dict[str, Any]],
     layouts: Path,
     name: str,
     architecture: str,
@@ -721,7 +725,7 @@ def test_an_image_that_cannot_be_unpacked_fails_its_function(
         damage(layout)
     made = create(uri(f"bad-{name}"))
     assert (made["State"], made["StateReasonCode"]) == ("Pending", "Creating")
-    shown = settled(client, made["FunctionName"])
+    shown = settled(made["FunctionName"])
     assert (shown["State"], shown["StateReasonCode"]) == ("Failed", code), shown["StateReason"]
     assert shown["StateReason"].startswith(reason)
     with pytest.raises(client.exceptions.ResourceConflictException, match="state: Failed"):
@@ -729,12 +733,12 @@ def test_an_image_that_cannot_be_unpacked_fails_its_function(
 
 
 def test_a_layer_that_is_no_archive_fails_its_function(
-    create: Callable[..., Any], client: Any, layouts: Path
+    create: Callable[..., Any], settled: Callable[[str], dict[str, Any]], layouts: Path
 ) -> None:
     """What the unpacking tool says is told."""
     build(layouts / "bad-tar", "v1", shell_layers(), entrypoint=["sh", "/client"])
     add_layer(layouts / "bad-tar", "v1", b"no tar at all" * 1000)
-    shown = settled(client, create(uri("bad-tar"))["FunctionName"])
+    shown = settled(create(uri("bad-tar"))["FunctionName"])
     assert (shown["State"], shown["StateReasonCode"]) == ("Failed", "InvalidImage")
 
 
@@ -742,7 +746,7 @@ def test_a_layer_that_is_no_archive_fails_its_function(
 
 
 def test_images_survive_and_go(
-    start_platform: Callable[..., Any], tmp_path: Path, layouts: Path, shell_uri: str
+    start_platform: Callable[..., Any], tmp_path: Path, poll: Callable[..., Any]
 ) -> None:
     """After kill -9 a function runs although its image is gone from its place; unused images are removed."""
     copied = tmp_path / "copied"
@@ -762,9 +766,7 @@ def test_images_survive_and_go(
     shutil.rmtree(copied / "app")
     second = start_platform(tmp_path / "data", "--images", str(copied))
     assert Shell(second.client("lambda"), "app")("echo there") == "there"
-    end = time.monotonic() + 10
-    while len(list(trees.iterdir())) > 1 and time.monotonic() < end:
-        time.sleep(0.02)
+    poll(lambda: len(list(trees.iterdir())) == 1, 10, "the other image to be removed")
     assert [tree.name for tree in trees.iterdir()] == [
         second.client("lambda").get_function_configuration(FunctionName="app")["CodeSha256"]
     ]
@@ -843,9 +845,9 @@ def manifest_of(layout: Path, tag: str) -> Any:
 
 
 def test_a_platform_that_dies_while_it_unpacks_goes_on_later(
-    start_platform: Callable[..., Any], tmp_path: Path, layouts: Path
+    start_platform: Callable[..., Any], tmp_path: Path, layouts: Path, poll: Callable[..., Any]
 ) -> None:
-    """After kill -9 a function that was Pending becomes Active, and nothing half done is left."""
+    """After kill -9 a function that was Pending becomes Active; an image that is lost is fetched once more."""
     build(layouts / "dies", "v1", shell_layers(), entrypoint=["sh", "/client"])
     options = ("--images", str(layouts))
     first = start_platform(tmp_path / "data", *options)
@@ -858,6 +860,25 @@ def test_a_platform_that_dies_while_it_unpacks_goes_on_later(
     client.get_waiter("function_active_v2").wait(FunctionName="f")
     assert Shell(client, "f")("echo there") == "there"
     assert not list((tmp_path / "data" / "images" / "tmp").iterdir())
+    second.stop()
+    shutil.rmtree(tmp_path / "data" / "images")
+    third = start_platform(tmp_path / "data", *options)
+    trees = tmp_path / "data" / "images" / "trees"
+    poll(lambda: list(trees.iterdir()), 30, "the image to be fetched once more")
+    shell = Shell(third.client("lambda"), "f")
+    assert poll(lambda: shell("echo again"), 10, "the function to answer") == "again"
+
+
+def test_plain_processes_run_no_images(
+    start_platform: Callable[..., Any], tmp_path: Path, layouts: Path, shell_uri: str
+) -> None:
+    """501: there is no root to give them."""
+    host = start_platform(tmp_path / "data", "--images", str(layouts), "--sandbox", "process")
+    with pytest.raises(ClientError, match="plain processes") as raised:
+        host.client("lambda").create_function(
+            FunctionName="f", Role=ROLE, PackageType="Image", Code={"ImageUri": shell_uri}
+        )
+    assert raised.value.response["Error"]["Code"] == "NotImplementedException"
 
 
 ACCESS_POINT = (

@@ -5,6 +5,7 @@ An operation commits a version as Pending or InProgress and leaves a work item; 
 left in between.
 """
 
+import logging
 from dataclasses import replace
 from functools import partial
 
@@ -16,8 +17,10 @@ from lambent.model.function import FunctionVersion
 from lambent.model.function_name import FunctionName
 from lambent.model.image import ImageCode, ImageFailure
 from lambent.store import functions
+from lambent.store.images import images_in_use
 
 _CREATING = ("The function is being created.", "Creating")
+_log = logging.getLogger("lambent.control")
 
 
 def pending(version: FunctionVersion) -> FunctionVersion:
@@ -155,6 +158,19 @@ def recover(plane: ControlPlane) -> None:
         plane.pending_work.append(WorkItem(version.function_arn, version.version))
     drain(plane)
     plane.collect_code()
+    _prepare_lost(plane)
+
+
+def _prepare_lost(plane: ControlPlane) -> None:
+    """Images that versions run, and that are not here any more, are fetched once more; nothing waits for them."""
+    for sha256, uri in images_in_use(plane.database.connection):
+        if not plane.images.is_ready(sha256):
+            plane.images.prepare(sha256, uri, partial(_tell_lost, uri))
+
+
+def _tell_lost(uri: str, failure: ImageFailure | None) -> None:
+    if failure is not None:
+        _log.warning("The image %s is lost: %s", uri, failure.reason)
 
 
 def _succeeded(version: FunctionVersion) -> FunctionVersion:

@@ -10,6 +10,17 @@ _SERVING_IN_USE = """
     SELECT json_extract(document, '$.serving.sha256') FROM versions
     WHERE json_extract(document, '$.serving.sha256') IS NOT NULL
 """
+# As the indexes versions_by_image and versions_by_serving have it.
+_IMAGES_IN_USE = """
+    SELECT code_sha256, json_extract(document, '$.image.resolved_uri') FROM versions
+    WHERE json_extract(document, '$.image.resolved_uri') IS NOT NULL
+        AND json_extract(document, '$.state') = 'Active'
+        AND json_extract(document, '$.serving') IS NULL
+    UNION
+    SELECT json_extract(document, '$.serving.sha256'),
+        json_extract(document, '$.serving.image.resolved_uri') FROM versions
+    WHERE json_extract(document, '$.serving.sha256') IS NOT NULL
+"""
 
 
 def image_from(document: dict[str, Any]) -> ImageCode:
@@ -31,3 +42,8 @@ def serving_from(document: dict[str, Any]) -> ServingImage:
 def serving_in_use(cx: sqlite3.Connection) -> set[str]:
     """The SHA-256 of every image that some version runs although it shows another one."""
     return {row[0] for row in cx.execute(_SERVING_IN_USE)}
+
+
+def images_in_use(cx: sqlite3.Connection) -> list[tuple[str, str]]:
+    """The SHA-256 and the URI by digest of every image that some version runs now."""
+    return [(row[0], row[1]) for row in cx.execute(_IMAGES_IN_USE)]

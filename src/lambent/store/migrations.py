@@ -4,7 +4,7 @@ A step that has shipped is never changed; a new need is a new step.
 """
 
 from lambent.store.schema_of_events import SCHEMA_OF_EVENTS
-from lambent.store.schema_of_images import SCHEMA_OF_IMAGES
+from lambent.store.schema_of_images import SCHEMA_OF_IMAGE_URIS, SCHEMA_OF_IMAGES
 from lambent.store.schema_of_mappings import SCHEMA_OF_MAPPINGS
 from lambent.store.schema_of_provisioned import SCHEMA_OF_PROVISIONED
 from lambent.store.schema_of_scale import SCHEMA_OF_SCALE
@@ -92,4 +92,5 @@ MIGRATIONS: tuple[str, ...] = (
     SCHEMA_OF_MAPPINGS,
     SCHEMA_OF_SCALING,
     SCHEMA_OF_IMAGES,
+    SCHEMA_OF_IMAGE_URIS,
 )

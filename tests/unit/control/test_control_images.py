@@ -189,6 +189,23 @@ def test_a_restart_finishes_what_was_pending(api: LambdaApi, tmp_path: Path) -> 
     again.close()
 
 
+def test_images_that_were_lost_are_fetched_again(api: LambdaApi, tmp_path: Path) -> None:
+    """At start, without a change of any function; those of functions that failed are not."""
+    api.images.holds = False
+    api.must("CreateFunction", MAKE)
+    api.images.failures[SECOND] = DENIED
+    api.must("UpdateFunctionCode", NEXT)
+    api.must(
+        "CreateFunction", {**MAKE, "FunctionName": "g", "Code": {"ImageUri": NEXT["ImageUri"]}}
+    )
+    before = shown(api)
+    again = LambdaApi.on(tmp_path / "data")
+    lifecycle.recover(again.plane)
+    assert again.images.ready == {FIRST}
+    assert shown(again) == before
+    again.close()
+
+
 def test_a_dry_run_unpacks_nothing(api: LambdaApi) -> None:
     """It answers what would be."""
     api.images.holds = False

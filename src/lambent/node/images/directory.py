@@ -6,8 +6,7 @@ It is an OCI layout, or ``DIR/REPOSITORY.tar``, an archive as ``docker save`` an
 import hashlib
 import os
 import shutil
-import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,12 @@ from lambent.model.errors import PlatformFault
 from lambent.node.images import references
 from lambent.node.images.archives import number_in_archive, take_apart
 from lambent.node.images.blobs import BlobMissing, copy_blob, read_bounded
-from lambent.node.images.manifest import BadDocument, find_in_index, read_manifest
+from lambent.node.images.manifest import (
+    MAX_DOCUMENT_BYTES,
+    BadDocument,
+    find_in_index,
+    read_manifest,
+)
 from lambent.node.images.references import ImageReference
 from lambent.node.images.tools import Limits, ToolFailure, Tools
 
@@ -45,18 +49,18 @@ class Directory:
     def manifest(self, reference: ImageReference) -> bytes:
         """By tag from the index, by digest from the blobs."""
         try:
-            with self._opened(reference) as layout:
+            with self._opened(reference, largest_bytes=MAX_DOCUMENT_BYTES) as layout:
                 return _manifest_in(layout, reference)
         except BlobMissing as error:
             raise references.does_not_exist(reference.uri) from error
-        except (BadDocument, tarfile.TarError, ToolFailure) as error:
+        except (BadDocument, ToolFailure) as error:
             raise references.not_supported(reference.uri) from error
         except OSError as error:
             raise PlatformFault(f"The image {reference.uri} cannot be read: {error}") from error
 
     def fetch(self, reference: ImageReference, blobs: Path, limits: Limits) -> bytes:
         """Copies, and checks each blob's digest and length."""
-        with self._opened(reference) as layout:
+        with self._opened(reference, check=limits.check) as layout:
             data = _manifest_in(layout, reference)
             manifest = read_manifest(data)
             for blob in (manifest.config, *manifest.layers):
@@ -65,8 +69,17 @@ class Directory:
         return data
 
     @contextmanager
-    def _opened(self, reference: ImageReference) -> Iterator[Path]:
-        """A layout: the one that is there, or an archive's for as long as it is looked at."""
+    def _opened(
+        self,
+        reference: ImageReference,
+        *,
+        largest_bytes: int | None = None,
+        check: Callable[[], None] = lambda: None,
+    ) -> Iterator[Path]:
+        """A layout: the one that is there, or an archive's for as long as it is looked at.
+
+        Of that it has only the blobs up to ``largest_bytes``.
+        """
         layout = self._layout(reference)
         if layout.is_dir():
             yield layout
@@ -77,7 +90,7 @@ class Directory:
         scratch = self.scratch / f"archive-{os.urandom(8).hex()}"
         scratch.mkdir()
         try:
-            if not take_apart(archive, scratch):
+            if not take_apart(archive, scratch, largest_bytes=largest_bytes, check=check):
                 self._convert(archive, reference, scratch)
             yield scratch
         finally:

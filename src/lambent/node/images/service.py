@@ -8,7 +8,6 @@ nobody refers to goes ``grace_s`` after it was released, for environments that s
 import asyncio
 import hashlib
 import logging
-import tarfile
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from threading import Lock
@@ -142,7 +141,7 @@ class ContainerImages:
             return _refused(uri, error)
         except TooLarge:
             return ImageFailure("InvalidImage", _TOO_LARGE)
-        except (BadDocument, ToolFailure, tarfile.TarError) as error:
+        except (BadDocument, ToolFailure) as error:
             return ImageFailure("InvalidImage", f"The image cannot be unpacked: {error}")
         except (PlatformFault, NoRoom, OSError) as error:
             return ImageFailure("InternalError", str(error))

@@ -125,7 +125,7 @@ class ImageStore:
         """
         if self.is_ready(sha256):
             return
-        room = _Room(self.tmp, self._max_bytes)
+        room = _Room(self.tmp, self._max_bytes, self._tools)
         work = self.tmp / uuid.uuid4().hex
         work.mkdir(mode=0o700)
         try:
@@ -192,21 +192,26 @@ class ImageStore:
             raise TooLarge
         if is_root:
             os.chown(work / "tree", 0, 0)
-        finish(work / "tree" / "rootfs", owned=is_root)
+        finish(work / "tree" / "rootfs", owned=is_root, check=self._tools.check)
 
 
 class _Room:
     """Watches the disk: a tree is measured when so much was written that it may be too large."""
 
-    def __init__(self, place: Path, max_bytes: int) -> None:
+    def __init__(self, place: Path, max_bytes: int, tools: Tools) -> None:
         self._place = place
+        self._tools = tools
         self._max_bytes = max_bytes
         self._step = min(_MEASURE_EVERY_BYTES, max_bytes)
         self._first = os.statvfs(place)
         self._next = self._step
 
     def check(self, tree: Path | None = None) -> None:
-        """``tree``: what grows; without one all that is written here counts. Raises TooLarge, NoRoom."""
+        """``tree``: what grows; without one all that is written here counts.
+
+        Raises TooLarge, NoRoom, Stopped.
+        """
+        self._tools.check()
         now = os.statvfs(self._place)
         if now.f_bavail * now.f_frsize < _SCARCE_BYTES:
             raise NoRoom(f"fewer than {_SCARCE_BYTES} bytes are free on this host")

@@ -59,17 +59,16 @@ class Tools:
         """Ends what runs; nothing is started any more."""
         self._stopped.set()
 
-    @property
-    def is_stopped(self) -> bool:
-        """Whether the platform stops."""
-        return self._stopped.is_set()
+    def check(self) -> None:
+        """Raises Stopped where the platform stops."""
+        if self._stopped.is_set():
+            raise Stopped
 
     def run(
         self, command: Sequence[str], limits: Limits, environ: Mapping[str, str] | None = None
     ) -> bytes:
         """What it printed. Raises ToolFailure, Stopped, and what ``limits.check`` raises."""
-        if self.is_stopped:
-            raise Stopped
+        self.check()
         try:
             process = subprocess.Popen(
                 command,
@@ -108,8 +107,7 @@ class Tools:
                 del said[:-_MAX_ERROR_BYTES]
                 if len(printed) > MAX_DOCUMENT_BYTES:
                     raise ToolFailure("it printed too much")
-                if self.is_stopped:
-                    raise Stopped
+                self.check()
                 if time.monotonic() > end_s:
                     raise ToolFailure(f"it took longer than {limits.deadline_s:.0f} seconds")
                 limits.check()

@@ -222,7 +222,21 @@ def test_dockers_own_archives_do_too(place: Place) -> None:
     assert isinstance(place.find(uri("saved", "v2")), AwsError)
 
 
-@pytest.mark.parametrize("data", [b"", b"no archive", tar_of({"manifest.json": b"{"})])
+BROKEN = gzip.compress(tar_of({"index.json": os.urandom(100_000)}))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"no archive",
+        tar_of({"manifest.json": b"{"}),
+        tar_of({"manifest.json": b"[" * 100_000}),
+        tar_of({"index.json": b"null"}),
+        BROKEN[: len(BROKEN) // 2],
+        BROKEN[:1000] + bytes(50) + BROKEN[1050:],
+    ],
+)
 def test_an_archive_that_is_none_is_refused(place: Place, data: bytes) -> None:
     """In AWS's words, whatever is in the file."""
     (place.layouts / "bad.tar").write_bytes(data)
