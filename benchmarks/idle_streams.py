@@ -94,7 +94,7 @@ def embedded(mappings: int, seconds: float) -> None:
             )
             arns.append(made["TableDescription"]["LatestStreamArn"])
         attach(platform, arns)
-        time.sleep(60)
+        time.sleep(100)
         print(f"embedded, quiet: {share(platform, seconds):.2%} of a core")
         latencies = [latency_ms(platform, kinesis, number) for number in range(5)]
         print(f"embedded, quiet: put to handler {statistics.median(latencies):.0f} ms")
