@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import random
 import subprocess
 import textwrap
 import zipfile
@@ -205,6 +206,70 @@ def test_beans_and_records(deploy_java: Deploy) -> None:
     assert function({"points": point, "paid": None}).payload == {
         "total": 1, "paid": False, "points": [point],
     }  # fmt: skip
+
+
+def test_json_survives(deploy_java: Deploy) -> None:
+    """Whatever JSON there is comes back as it was, but for what is null in objects, which AWS leaves out."""
+    function = deploy_java(
+        "public class H { public Object handle(Object event) { return event; } }"
+    )
+    chance = random.Random(28)
+    documents = [some_json(chance, 4) for _ in range(2000)]
+    assert function(documents).payload == [without_null(document) for document in documents]
+    for raw in (
+        b'"\\u0000\\ud834\\udd1e\\/\\b"',
+        b" [ ] ",
+        b"-0",
+        b"1e400",
+        b"12345678901234567890123",
+        b"0.1",
+    ):
+        assert json.dumps(json.loads(function(payload=raw).raw)) in (
+            json.dumps(json.loads(raw)), '"Infinity"', "0",
+        )  # fmt: skip
+    deep = b"[" * 400 + b"]" * 400
+    assert function(payload=deep).raw == deep
+
+
+def some_json(chance: random.Random, depth: int) -> Any:
+    """A document by chance."""
+    kind = chance.randrange(9 if depth else 7)
+    if kind == 0:
+        return chance.choice([None, True, False])
+    if kind in (1, 2):
+        return chance.choice(
+            [
+                0,
+                -1,
+                2**31,
+                -(2**31),
+                2**53,
+                2**63 - 1,
+                -(2**63),
+                2**63,
+                10**30,
+                chance.getrandbits(40),
+            ]
+        )
+    if kind == 3:
+        return chance.choice([0.5, -1.25, 1e-7, 1e21, 123456.789, chance.random()])
+    if kind < 7:
+        return "".join(
+            chance.choice('aZ0 "\\/\n\t\x01\x7fé€𝄞\u2028{}[]:,') for _ in range(chance.randrange(6))
+        )
+    count = chance.randrange(5)
+    if kind == 7:
+        return [some_json(chance, depth - 1) for _ in range(count)]
+    return {f"k{n}é\n": some_json(chance, depth - 1) for n in range(count)}
+
+
+def without_null(document: Any) -> Any:
+    """What AWS's runtime makes of a document."""
+    if isinstance(document, list):
+        return [without_null(item) for item in document]
+    if isinstance(document, dict):
+        return {name: without_null(value) for name, value in document.items() if value is not None}
+    return document
 
 
 @pytest.mark.parametrize(
