@@ -367,6 +367,7 @@ class Platform:
                     cpu_limit=settings.cpu_limit,
                     network=settings.network,
                     stem_cells=settings.stem_cells,
+                    prepared_networks=settings.prepared_networks if settings.stem_cells else 0,
                     loaded_stem_cells=settings.loaded_stem_cells,
                     file_systems=settings.file_systems,
                     images=images_dir(data_dir) / "trees",

@@ -9,6 +9,7 @@ from typing import Any
 from lambent.node.linux.cgroups import Cgroup
 from lambent.node.sandbox.contract import SandboxError
 from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
+from lambent.node.sandbox.prepared_networks import PreparedNetwork
 from lambent.node.sandbox.zygote_client import ZygoteClient
 
 _SETUP_DEADLINE_S = 10.0
@@ -21,8 +22,11 @@ async def bear(
     request: Mapping[str, Any],
     cgroup: Cgroup,
     more: Sequence[int] = (),
+    prepared: PreparedNetwork | None = None,
 ) -> None:
     """Forks, and waits for the child's sockets. ``more``: descriptors the zygote gets behind all others.
+
+    With a ``prepared`` network the sockets are there already; it is the environment's, or given back, afterwards.
 
     Raises SandboxError. A sandbox that has a ``pid`` then is ended, and gives everything back by itself; one that
     has none may have a child in its cgroup all the same, which nobody heard of.
@@ -35,8 +39,12 @@ async def bear(
     fds = [control_child.fileno(), children[0], children[1], lifeline_child]
     try:
         fds += [*cgroup_fds, *cgroup.v1_task_fds, *children[2:], *more]
-        pid = await zygote.start(request, fds)
+        if prepared is not None:
+            fds.append(prepared.namespace)
+        pid = await zygote.start({**request, "prepared": prepared is not None}, fds)
     except BaseException:
+        if prepared is not None:
+            prepared.discard()
         control.close()
         for fd in (*outputs, lifeline):
             os.close(fd)
@@ -48,7 +56,11 @@ async def bear(
         cgroup.close_birth_fds()
     sandbox.adopt(pid, lifeline)
     try:
-        sandbox.runtime_api, sandbox.endpoint = await _receive_sockets(control)
+        if prepared is not None:
+            os.close(prepared.namespace)
+            sandbox.runtime_api, sandbox.endpoint = prepared.sockets
+        else:
+            sandbox.runtime_api, sandbox.endpoint = await _receive_sockets(control)
         sandbox.listen_to(control)
     except BaseException:
         control.close()

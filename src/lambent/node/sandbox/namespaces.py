@@ -21,10 +21,10 @@ from lambent.node.linux.user_notification import can_ask
 from lambent.node.nodejs.runtimes import find_nodes
 from lambent.node.ruby.runtimes import find_rubies
 from lambent.node.runtimes import Interpreter, choose_interpreter
-from lambent.node.sandbox import ways
 from lambent.node.sandbox.assignment import Assignment
 from lambent.node.sandbox.birth import bear
-from lambent.node.sandbox.contract import Launch, NetworkError, SandboxError, Template
+from lambent.node.sandbox.connections import Connections
+from lambent.node.sandbox.contract import Launch, SandboxError, Template
 from lambent.node.sandbox.managed import (
     WAITING_PROGRAMS,
     hidden_node_root,
@@ -32,7 +32,6 @@ from lambent.node.sandbox.managed import (
     prepared_binds,
 )
 from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
-from lambent.node.sandbox.network import OutboundNetwork
 from lambent.node.sandbox.requests import Requests
 from lambent.node.sandbox.stem_cells import StemCells
 from lambent.node.sandbox.stem_cells_loaded import LoadedKind, LoadedStemCells
@@ -50,15 +49,6 @@ MAX_PIDS = 1024
 _NO_CGROUPS = (
     "not limited, for want of a cgroup to do it in. Run as root, or in a delegated one: "
     "systemd-run --user --scope -p Delegate=yes lambent up"
-)
-_ROOTLESS_IS_ISOLATED = (
-    "functions reach the platform and nothing else, because a way out needs root: sudo lambent up. "
-    "To have it so without this notice: --network isolated"
-)
-_NO_WAY_OUT = (
-    "functions reach the platform and nothing else, because this host gives no way out ({}). It takes "
-    "nf_tables with NAT, veth and macvlan: sudo modprobe -a nf_tables nft_masq nft_ct nft_fib_inet "
-    "nft_reject_inet veth macvlan"
 )
 _SETUP_DEADLINE_S = 10.0
 _REMOVE_RETRY_S = 0.005
@@ -86,6 +76,7 @@ class NamespaceBackend:
         network: NetworkChoice = "auto",
         stem_cells: int = 0,
         loaded_stem_cells: int = 0,
+        prepared_networks: int = 0,
         file_systems: Mapping[str, Path] | None = None,
         images: Path | None = None,
     ) -> None:
@@ -95,10 +86,8 @@ class NamespaceBackend:
         self._endpoint_port = endpoint_port
         self._file_systems = dict(file_systems or {})
         self._images = images
-        self._choice = network
-        self._outbound: OutboundNetwork | None = None
-        self._not_outbound = ""
-        self._addresses: dict[int, str] = {}
+        ports = (RUNTIME_API_PORT, endpoint_port)
+        self._connections = Connections(network, ports, prepared_networks)
         self._cpu_limit = cpu_limit
         self._stem_cells = StemCells(self._make_stem_cell, lambda i: i.version, stem_cells)
         self._requests = Requests(code_root, endpoint_port, tuple(self._file_systems))
@@ -122,36 +111,15 @@ class NamespaceBackend:
         Raises SandboxError with the reason where namespaces cannot be made, NetworkError where there is no way out
         for functions and one was asked for.
         """
-        await self._open_network()
+        await self._connections.open()
         self._layout = prepare_layout()
         try:
             await self.zygote(self._interpreters[0])
         except SandboxError:
             self._layout.remove()
-            await self._close_network()
+            await self._connections.close()
             raise
         self._warming = asyncio.get_running_loop().create_task(self._warm(self._interpreters[1:]))
-
-    async def _open_network(self) -> None:
-        if self._choice == "isolated":
-            return
-        if self.rootless:
-            self._not_outbound = _ROOTLESS_IS_ISOLATED
-        else:
-            outbound = OutboundNetwork()
-            try:
-                await outbound.open()
-            except (OSError, LookupError) as error:
-                self._not_outbound = _NO_WAY_OUT.format(error)
-            else:
-                self._outbound = outbound
-        if self._choice == "outbound" and self._not_outbound:
-            raise NetworkError(self._not_outbound)
-
-    async def _close_network(self) -> None:
-        if self._outbound is not None:
-            await self._outbound.close()
-            self._outbound = None
 
     async def _warm(self, interpreters: list[Interpreter]) -> None:
         for interpreter in interpreters:
@@ -173,8 +141,7 @@ class NamespaceBackend:
                 self._loaded.cells.forget_all()
                 await zygote.close()
             zygote = ZygoteClient(interpreter)
-            namespace = self._outbound.namespace if self._outbound else -1
-            await zygote.open(self._setup(interpreter), namespace)
+            await zygote.open(self._setup(interpreter), self._connections.namespace)
             self._zygotes[interpreter.version] = zygote
             return zygote
 
@@ -196,7 +163,7 @@ class NamespaceBackend:
             "binds": binds,
             "code_root": str(self._code_root),
             "uids": [INSIDE_UID] if self.rootless else self._uids,
-            "resolv_conf": self._outbound.resolver.text if self._outbound else "",
+            "resolv_conf": self._connections.resolv_conf,
             "rootless": self.rootless,
             "runtime_paths": [RUNTIME_PATH],
             "file_systems": [str(path) for path in self._file_systems.values()],
@@ -259,14 +226,13 @@ class NamespaceBackend:
     async def _make_loaded(self, kind: LoadedKind) -> NamespaceSandbox:
         return await self._make(kind.interpreter, MEMORY_MAX.value, kind.rest)
 
-    def take_room(self, memory_mib: int) -> tuple[int, Cgroup]:
-        """A slot, and a cgroup with its limits. Raises SandboxError."""
+    def take_room(self, memory_mib: int, address: str | None = None) -> tuple[int, Cgroup]:
+        """A slot, with that address or another, and a cgroup with its limits. Raises SandboxError."""
         if not self._slots:
             raise SandboxError("every slot of this node is taken")
         slot = self._slots.pop()
         self._live += 1
-        if self._outbound is not None:
-            self._addresses[slot] = self._outbound.take()
+        self._connections.take(slot, address)
         cgroup = Cgroup(self._layout, str(slot))
         try:
             cgroup.create(memory_mib, MAX_PIDS)
@@ -280,7 +246,13 @@ class NamespaceBackend:
     ) -> NamespaceSandbox:
         """An environment, or without ``rest`` a stem cell. Raises SandboxError."""
         zygote = await self.zygote(interpreter)
-        slot, cgroup = self.take_room(memory_mib)
+        prepared = self._connections.take_prepared() if self._slots else None
+        try:
+            slot, cgroup = self.take_room(memory_mib, prepared and prepared.address)
+        except SandboxError:
+            if prepared is not None:
+                prepared.discard()
+            raise
         extensions = rest["extensions"] if rest else ()
         sandbox = NamespaceSandbox(
             self,
@@ -301,7 +273,7 @@ class NamespaceBackend:
             "rest": rest,
         }
         try:
-            await bear(sandbox, zygote, request, cgroup)
+            await bear(sandbox, zygote, request, cgroup, prepared=prepared)
         except BaseException:
             if not sandbox.pid:
                 self.abandon(cgroup, slot)
@@ -314,9 +286,7 @@ class NamespaceBackend:
 
     def way(self, slot: int) -> Mapping[str, Any]:
         """How the network of a slot is connected."""
-        if self._outbound is None:
-            return ways.loopback_only()
-        return self._outbound.setup(self._addresses[slot])
+        return self._connections.way(slot)
 
     def abandon(self, cgroup: Cgroup, slot: int) -> None:
         """A zygote that was killed may have forked before: its child is ours, though we never heard of it."""
@@ -341,9 +311,7 @@ class NamespaceBackend:
 
     def release(self, slot: int) -> None:
         """Takes back the slot of an environment that is gone, and its address."""
-        address = self._addresses.pop(slot, None)
-        if self._outbound is not None and address is not None:
-            self._outbound.give_back(address)
+        self._connections.release(slot)
         self._slots.append(slot)
         self._live -= 1
 
@@ -360,7 +328,7 @@ class NamespaceBackend:
         end = asyncio.get_running_loop().time() + _SETUP_DEADLINE_S
         while self._live and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - once
             await asyncio.sleep(_REMOVE_RETRY_S)
-        await self._close_network()
+        await self._connections.close()
         self._layout.remove()
         for version in self._zygotes:
             with suppress(OSError):
@@ -374,17 +342,14 @@ class NamespaceBackend:
         limits["cpu_limit"] &= self._cpu_limit
         missing = [c for c in ("memory", "cpu", "pids") if not layout.has(c)]
         notices = [f"{', '.join(missing)}: {_NO_CGROUPS}"] if missing else []
-        if self._not_outbound:
-            notices.append(f"network: {self._not_outbound}")
-        if self._outbound is not None:
-            notices += [f"network: {text}" for text in self._outbound.notices]
+        notices += self._connections.notices()
         return {
             "kind": "namespaces",
             "templates": self.templates.templates(),
             "forks_ahead": self.templates.count(),
             "stem_cells": self._stem_cells.count(),
             "loaded_stem_cells": self._loaded.cells.count(),
-            "network": self._outbound.describe() if self._outbound else {"mode": "isolated"},
+            "network": self._connections.describe(),
             "isolation": {
                 **namespaces,
                 "user": self.rootless,

@@ -77,9 +77,16 @@ class OutboundNetwork:
 
     def setup(self, address: str) -> Mapping[str, Any]:
         """What a child needs to know to connect itself; see :mod:`lambent.node.zygote.network`."""
-        ipv6 = os.path.exists("/proc/sys/net/ipv6")
         gateway = self._pool.gateway
-        return ways.outbound(self._lower, mac_of(address), address, gateway, ipv6=ipv6)
+        return ways.outbound(self._lower, mac_of(address), address, gateway, ipv6=_knows_ipv6())
+
+    def interface(self, address: str, thread: int) -> Message:
+        """Makes the interface with that address in the network of a thread; to be sent from between."""
+        return links.make_macvlan("eth0", mac_of(address), self._lower, ways.INDEX, thread)
+
+    def configuration(self, address: str) -> list[Message]:
+        """What makes it one that works; to be sent where it is."""
+        return ways.configuration(address, self._pool.gateway, ipv6=_knows_ipv6())
 
     def describe(self) -> Mapping[str, Any]:
         """For health."""
@@ -250,6 +257,10 @@ def find_obstacle() -> str | None:
     except (OSError, LookupError) as error:
         return str(error)
     return None
+
+
+def _knows_ipv6() -> bool:
+    return os.path.exists("/proc/sys/net/ipv6")
 
 
 async def _in_thread_of_its_own(work: Any) -> None:

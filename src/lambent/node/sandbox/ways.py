@@ -31,16 +31,21 @@ def outbound(
         encode(links.make_macvlan("eth0", mac, lower, INDEX, pid)) for pid in (0xFFFFFFFF, 0)
     )
     pid_at = next(at for at, byte in enumerate(make) if byte != least[at])
-    configure = [links.bring_up()]
+    return _way(make, pid_at, configuration(address, gateway, ipv6=ipv6))
+
+
+def configuration(address: str, gateway: str, *, ipv6: bool) -> list[Message]:
+    """Loopback, and that interface: up, with its address and the way to the gateway."""
+    found = [links.bring_up()]
     if ipv6:
-        configure.append(links.without_ipv6_addresses(INDEX))
+        found.append(links.without_ipv6_addresses(INDEX))
     # Alone in its net: whatever it sends goes to the gateway, other environments' addresses included.
-    configure += [
+    found += [
         links.bring_up(INDEX),
         links.add_address(INDEX, address, 32),
         links.add_default_route(INDEX, gateway),
     ]
-    return _way(make, pid_at, configure)
+    return found
 
 
 def _way(make: bytes, pid_at: int, configure: list[Message]) -> Mapping[str, Any]:

@@ -24,16 +24,23 @@ def enter_cgroups(task_fds: "list[int]") -> None:
 
 def open_sockets(control: socket.socket, ports: "list[int]") -> None:
     """Hands listening sockets of this network namespace to the node outside."""
-    sockets = []
-    for port in ports:
-        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("127.0.0.1", port))
-        listener.listen(128)
-        sockets.append(listener)
+    sockets = [listening_socket(port) for port in ports]
     socket.send_fds(control, [b"sockets"], [s.fileno() for s in sockets])
     for listener in sockets:
         listener.close()
+
+
+def listening_socket(port: int) -> socket.socket:
+    """One on this network's loopback interface. Raises OSError."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(("127.0.0.1", port))
+        listener.listen(128)
+    except BaseException:
+        listener.close()
+        raise
+    return listener
 
 
 def mount_own(task_dir: "str | None", opt_dir: "str | None", tmp_mib: int, uid: int) -> None:
@@ -79,8 +86,8 @@ def keep_only(stdout: int, telemetry: int, report: int = -1, stdin: int = -1) ->
 
 
 def _above(fd: int) -> int:
-    """The same under a number that none of the four kept descriptors overwrites."""
-    return fcntl.fcntl(fd, fcntl.F_DUPFD, TELEMETRY_FD + 1)
+    """The same under a number that none of the four kept descriptors overwrites; no program inherits it."""
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, TELEMETRY_FD + 1)
 
 
 def limit_processes() -> None:

@@ -61,9 +61,9 @@ class Zygote:
             setup["file_systems"],
         )
         self.has_file_systems = bool(setup["file_systems"])
-        self.pid_namespace, self.mount_namespace = (
+        self.pid_namespace, self.mount_namespace, self.network_namespace = (
             os.open(f"{root.HIDDEN}/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
-            for kind in ("pid", "mnt")
+            for kind in ("pid", "mnt", "net")
         )
         self.filter = seccomp.build_filter()
         self.template_filter = seccomp.build_template_filter()
@@ -102,7 +102,8 @@ class Zygote:
     def _start(self, request: "dict[str, Any]", fds: "list[int]") -> int:
         """One environment: its pid 1, which lives as long as the node holds the lifeline, and its runtime."""
         flags = _OWN_NAMESPACES | sys_.CLONE_PARENT
-        if not request["network"]["make"]:
+        network_fd = fds.pop() if request["prepared"] else -1
+        if network_fd < 0 and not request["network"]["make"]:
             flags |= sys_.CLONE_NEWNET
         if self.rootless:
             flags |= sys_.CLONE_NEWPID
@@ -114,9 +115,16 @@ class Zygote:
             elif sys_.fork(0) == 0:
                 guard.stand(fds[3], fds[-1], self.filter)
         cgroup_fd = fds[4] if request["v2"] else -1
-        pid = sys_.fork(flags, cgroup_fd)
-        if pid == 0:
-            _be_child(self, request, fds)
+        if network_fd >= 0:
+            sys_.setns(network_fd, sys_.CLONE_NEWNET)
+            os.close(network_fd)
+        try:
+            pid = sys_.fork(flags, cgroup_fd)
+            if pid == 0:
+                _be_child(self, request, fds)
+        finally:
+            if network_fd >= 0:
+                sys_.setns(self.network_namespace, sys_.CLONE_NEWNET)
         return pid
 
     def _start_shell(self, request: "dict[str, Any]", fds: "list[int]") -> None:
@@ -227,8 +235,9 @@ def _isolate(
     has_extensions, is_template = bool(request["extensions"]), "template" in request
     last = len(fds) - (has_extensions or is_template)
     isolate.enter_cgroups(fds[5 if request["v2"] else 4 : last])
-    network.connect(network.Way(**request["network"]))
-    isolate.open_sockets(control, request["ports"])
+    if not request["prepared"]:
+        network.connect(network.Way(**request["network"]))
+        isolate.open_sockets(control, request["ports"])
     socket.sethostname(request["hostname"])
     if request["rest"] is None:
         _wait_for_rest(request, control)
