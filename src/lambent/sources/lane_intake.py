@@ -3,8 +3,8 @@
 1. A batch is taken when it is full, when its batching window is over, or when the shard has ended.
 2. Of a tumbling window all records come before its final piece; that is due when a record of a later window
    waits, or when everything that arrived before the window's end has been read.
-3. After a restart the pieces that had been tried come first, as they were, once their records have been read;
-   all are made anew where they would no longer fit into a batch.
+3. After a restart the pieces that had been tried come first, as they were, once their records have been read, or
+   as far as they were read when nothing more can be; all are made anew where they no longer fit into a batch.
 """
 
 import asyncio
@@ -37,6 +37,7 @@ class LaneIntake:
         self._caught_up_s = float("-inf")
         self._tried: deque[PieceMark] = deque()
         self._read_to = -1
+        self._crowded = False
 
     @property
     def tried(self) -> tuple[PieceMark, ...]:
@@ -49,7 +50,7 @@ class LaneIntake:
 
     def read_to(self, sequence: int) -> None:
         """The shard was read up to there, and this lane's records of it were added."""
-        self._read_to = sequence
+        self._read_to, self._crowded = sequence, False
         if self._tried:
             self._changed.set()
 
@@ -98,6 +99,12 @@ class LaneIntake:
             await self._wait(wait_s)
         return None
 
+    def crowded(self) -> None:
+        """Nothing more can be read before records are done: what is there has to do."""
+        if self._tried:
+            self._crowded = True
+            self._changed.set()
+
     def _take_again(self, window: Window | None) -> Taken | None:
         """The next piece that was tried before a restart; None when it has to wait, or there is none."""
         while self._tried:
@@ -107,9 +114,10 @@ class LaneIntake:
                 if window is not None:
                     return mark.piece(()), window
                 continue
-            if self._read_to < mark.last and not self._ended:
-                return None
             count = count_up_to(self.waiting, mark.last)
+            complete = self._read_to >= mark.last or self._ended
+            if not complete and not (self._crowded and count):
+                return None
             size = sum(
                 len(each.record) + 1 for _, each in zip(range(count), self.waiting, strict=False)
             )

@@ -182,6 +182,8 @@ class Shard:
         """Waits until lanes can hold more."""
         while not (self._has_room() or self.ended or self._work.stopping.is_set()):
             self._room.clear()
+            for lane in self._lanes:
+                lane.intake.crowded()
             await self._room.wait()
 
     def _has_room(self) -> bool:

@@ -17,8 +17,10 @@ from tests.unit.sources.streams.test_stream_retries import (
 from tests.unit.sources.streams.test_tumbling_windows import calls, counting, make
 
 from lambent.sources.checkpoints import Checkpoint
+from lambent.sources.lane_intake import LaneIntake
 from lambent.sources.stream_failures import Piece
 from lambent.sources.stream_retries import PieceMark, marks_of
+from lambent.sources.stream_settings import settings_of
 from lambent.sources.stream_source import TRIM_HORIZON, StreamRecord
 from lambent.testing.stream_bench import StreamBench
 from lambent.testing.streams import FAILED, FakeFunctions, FakeStream
@@ -144,6 +146,22 @@ async def test_what_expired_meanwhile_holds_nobody_up() -> None:
         await asyncio.sleep(60)
         await bench.stop()
         assert batches(bench) == expected
+
+
+@in_virtual_time
+async def test_a_full_shard_does_not_wait_for_the_rest_of_a_piece() -> None:
+    """Where nothing more can be read, what was read of a piece that was tried goes on, with its count."""
+    bench = StreamBench(FakeStream(), FakeFunctions(), BatchSize=10)
+    intake = LaneIntake(settings_of(bench.mapping()))
+    intake.restore([PieceMark(9, 2, 2)])
+    intake.add([StreamRecord(n, str(n), "k", 0.0, b"{}") for n in range(4)])
+    taking = asyncio.ensure_future(intake.take(None, asyncio.Event()))
+    await asyncio.sleep(100)
+    assert not taking.done()
+    intake.crowded()
+    taken = await taking
+    assert taken is not None
+    assert (len(taken[0].records), taken[0].invoked) == (4, 2)
 
 
 MARKS = st.builds(
