@@ -6,7 +6,7 @@
    digest (the link ``GetFunction`` gives), and the links SNS sends to confirm and to unsubscribe.
 
 The common form, an ``Authorization`` header over a small body, is verified on bytes by :meth:`_is_signed`;
-whatever that does not recognise goes through :mod:`lambent.wire.sigv4`, which knows every form and says what is wrong.
+whatever that does not recognise goes through :mod:`lambent.wire.sigv4`, which knows all forms and errors.
 """
 
 import asyncio
@@ -36,6 +36,10 @@ MAX_BYTES_ON_LOOP = 256 * 1024
 """POLICY: digests of longer bodies are made on a thread; hashing this much takes about 0.2 ms."""
 _SNS_LINKS = {"ConfirmSubscription", "Unsubscribe"}
 """AWS: the links in SNS's messages are followed without credentials. Source: SNS API reference."""
+_NAMING_HEADERS = frozenset(
+    {b"authorization", b"x-amz-target", b"smithy-protocol", b"content-type"}
+)
+"""By which a request says whose operation it asks for."""
 _ALGORITHM = b"AWS4-HMAC-SHA256 Credential="
 _MAX_SKEW_S = sigv4.MAX_SKEW.total_seconds()
 
@@ -146,13 +150,23 @@ def _needs_none(exchange: Exchange) -> bool:
         return True
     if target.startswith(b"/_lambent/"):
         return is_open(exchange)
-    return b"Action=" in target and exchange.method == b"GET" and _is_link_of_sns(target)
+    return b"Action=" in target and exchange.method == b"GET" and _is_link_of_sns(exchange)
 
 
-def _is_link_of_sns(target: bytes) -> bool:
-    path, _, query = target.partition(b"?")
-    actions = parse_qs(query.decode("latin-1"), keep_blank_values=True).get("Action", [])
-    return path == b"/" and len(actions) == 1 and actions[0] in _SNS_LINKS
+def _is_link_of_sns(exchange: Exchange) -> bool:
+    """Whether it is what SNS sent, and nothing in it could have it taken for another service's operation."""
+    if exchange.body or not exchange.headers.keys().isdisjoint(_NAMING_HEADERS):
+        return False
+    request = to_request(exchange)
+    given = parse_qs(request.query, keep_blank_values=True)
+    if len(given.get("Action", [])) != 1 or any(n.lower().startswith("x-amz-") for n in given):
+        return False
+    try:
+        target = router.identify(request)
+    except AwsError:
+        return False
+    named = router.named_service(request), target.service
+    return named == ("sns", "sns") and target.operation in _SNS_LINKS and request.path == "/"
 
 
 def _token_of(request: HttpRequest) -> bytes:

@@ -191,6 +191,14 @@ def test_unsigned_requests_are_told_so() -> None:
         (b"POST", b"/?Action=ConfirmSubscription&Token=x", b"h", False),
         (b"GET", b"/?Action=ConfirmSubscription&Action=DeleteTopic", b"h", False),
         (b"GET", b"/?Action=ListTopics", b"h", False),
+        (
+            b"GET",
+            b"/?Action=Unsubscribe&X-Amz-Credential=a/20260101/r/s3/aws4_request",
+            b"h",
+            False,
+        ),
+        (b"GET", b"/x?Action=Unsubscribe", b"h", False),
+        (b"GET", b"/?Action=Unsubscribe", b"s3.localhost:4566", False),
         (b"GET", b"/x", b"abc.lambda-url.us-east-1.localhost", True),
     ],
 )
@@ -199,6 +207,23 @@ def test_what_needs_no_signature(method: bytes, target: bytes, host: bytes, free
     recorder = Recorder()
     exchange = Exchange(recorder, method, target, {b"host": host})
     assert admitted((exchange, recorder)) is free
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        (b"x-amz-target", b"AmazonSQS.DeleteQueue"),
+        (b"authorization", b"AWS4-HMAC-SHA256 Credential=a/20260101/r/s3/aws4_request"),
+        (b"smithy-protocol", b"rpc-v2-cbor"),
+        (b"content-type", b"application/x-amz-json-1.0"),
+    ],
+)
+def test_a_link_names_no_other_operation(header: tuple[bytes, bytes]) -> None:
+    """A link of SNS's with a header by which it would be another service's operation is not let in."""
+    recorder = Recorder()
+    headers = {b"host": b"h", header[0]: header[1]}
+    exchange = Exchange(recorder, b"GET", b"/?Action=ConfirmSubscription&Token=x", headers)
+    assert not admitted((exchange, recorder))
 
 
 @pytest.mark.parametrize("secret", [SECRET, "another"])
