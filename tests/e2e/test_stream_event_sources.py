@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
@@ -305,3 +306,39 @@ def test_a_stream_is_replayed(driven: Any, stream: Any, platform: Any, poll: Any
         if each.startswith("aws_lambda_invoked_event_count_total") and mapping in each
     )
     assert line.endswith(" 5")
+
+
+def test_replays_that_cannot_be_are_refused(
+    driven: Any, stream: Any, platform: Any, poll: Any
+) -> None:
+    """Each for its own reason, and the mapping goes on: no JSON, no position, unknown, no stream, polled."""
+    kinesis, name, arn = stream
+    one = driven()
+    one.arn = arn
+    mapping = one.attach(poll, BatchSize=1)
+
+    def asked(uuid_: str, body: bytes, kind: str = "application/json") -> tuple[int, str]:
+        url = f"{platform.url}/_lambent/sources/{uuid_}/replay"
+        request = urllib.request.Request(url, body, {"content-type": kind}, method="POST")
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(request, timeout=10)
+        with refused.value as answer:
+            return answer.status, json.load(answer)["message"]
+
+    horizon = b'{"from": "TRIM_HORIZON"}'
+    assert asked(mapping, horizon, "text/plain")[0] == 415
+    assert asked(mapping, b"{")[0] == 400
+    assert asked(mapping, b"\xff")[0] == 400
+    assert asked(mapping, b" " * 5000)[0] == 400
+    assert asked(str(uuid.uuid4()), horizon)[0] == 404
+    assert asked("0" * 35, horizon)[0] == 404
+    assert asked(mapping, horizon) == (409, "The mapping has to be Disabled to be replayed.")
+    one.functions.update_event_source_mapping(UUID=mapping, Enabled=False)
+    poll(lambda: one.shown()["State"] == "Disabled", 20, "the mapping to be Disabled")
+    status, text = asked(mapping, b'{"from": "LATEST"}')
+    assert (status, text.startswith("from is TRIM_HORIZON")) == (400, True)
+    assert asked(mapping, b'{"from": "TRIM_HORIZON", "shard_id": "s"}')[0] == 404
+    one.functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+    poll(lambda: one.shown()["State"] == "Enabled", 20, "the mapping to be Enabled")
+    kinesis.put_record(StreamName=name, PartitionKey="k", Data=b"a")
+    poll(lambda: one.names() == ["a"], 20, "the record")
