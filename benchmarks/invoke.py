@@ -12,9 +12,10 @@ import threading
 import time
 from collections.abc import Sequence
 from functools import partial
-from typing import cast
+from typing import NamedTuple, cast
 
 from benchmarks.floors import interpreter_start_ms, with_echo
+from benchmarks.front import BareFront
 from benchmarks.harness import Connection, Platform, invoke_bytes
 from benchmarks.lifecycle import (
     BIG_PAYLOAD,
@@ -27,6 +28,23 @@ from benchmarks.lifecycle import (
 
 HANDLER = "def handler(event, context):\n    return {'n': event['n'], 'stream': context.log_stream_name}\n"
 PAYLOAD = json.dumps({"n": 1, "text": "x" * 1000}).encode()
+
+
+CLIENTS = 16
+
+
+class Warm(NamedTuple):
+    """Warm invokes: latencies with one client; with sixteen the rate, and the server's CPU for each."""
+
+    times_ms: list[float]
+    rate: float
+    user_us: float
+    system_us: float
+
+    @property
+    def cpu_us(self) -> float:
+        """User and system together."""
+        return self.user_us + self.system_us
 
 
 def percentile(values: Sequence[float], share: float) -> float:
@@ -142,37 +160,10 @@ def measure(quick: bool) -> None:
     echo_big_ms = with_echo(lambda port: big_p50_ms(port, "e", big), len(BIG_PAYLOAD))
     python_ms = interpreter_start_ms(10 if quick else 30)
     with Platform() as platform:
-        port = platform.port
         show("start-up to ready", f"{platform.ready_s * 1000:.0f} ms")
         time.sleep(0.5)
         show("idle server, resident", f"{platform.resident_bytes() / 1e6:.0f} MB")
-        platform.create("warm", HANDLER)
-        latencies_ms(port, invoke_bytes("warm", PAYLOAD), 200)
-        times = latencies_ms(port, invoke_bytes("warm", PAYLOAD), count)
-        p50 = statistics.median(times)
-        show(
-            "warm invoke, 1 client, p50",
-            f"{p50:.3f} ms",
-            f"{p50 / echo_ms:.1f} × bare echo ({echo_ms:.3f} ms)",
-        )
-        show("warm invoke, 1 client, p99", f"{percentile(times, 0.99):.3f} ms")
-        asyncio.run(throughput(port, invoke_bytes("warm", PAYLOAD), 16, 0.5))
-        before = cpu_s(platform.process.pid)
-        rate = asyncio.run(throughput(port, invoke_bytes("warm", PAYLOAD), 16, seconds))
-        after = cpu_s(platform.process.pid)
-        user_us, system_us = (
-            (b - a) / (rate * seconds) * 1e6 for a, b in zip(before, after, strict=True)
-        )
-        show(
-            "warm invokes, 16 clients",
-            f"{rate:.0f} /s",
-            f"{rate / echo_rate:.2f} × bare echo ({echo_rate:.0f} /s)",
-        )
-        show(
-            "the platform's own CPU per warm invoke",
-            f"{user_us + system_us:.0f} µs",
-            f"{user_us:.0f} user + {system_us:.0f} system",
-        )
+        warm_invokes(platform, echo_ms, echo_rate, count, seconds)
         big_payloads(platform, echo_big_ms, big)
         cold_starts(platform, cold, python_ms)
         bursts(platform, 100, 3)
@@ -185,6 +176,52 @@ def measure(quick: bool) -> None:
         )
         show("server after that, resident", f"{platform.resident_bytes() / 1e6:.0f} MB")
     lives(quick)
+
+
+def warm(port: int, pid: int, count: int, seconds: float) -> Warm:
+    """One client, then sixteen, of a function that is warm."""
+    data = invoke_bytes("warm", PAYLOAD)
+    latencies_ms(port, data, 200)
+    times = latencies_ms(port, data, count)
+    asyncio.run(throughput(port, data, CLIENTS, 0.5))
+    before = cpu_s(pid)
+    rate = asyncio.run(throughput(port, data, CLIENTS, seconds))
+    after = cpu_s(pid)
+    user_us, system_us = (
+        (b - a) / (rate * seconds) * 1e6 for a, b in zip(before, after, strict=True)
+    )
+    return Warm(times, rate, user_us, system_us)
+
+
+def warm_invokes(
+    platform: Platform, echo_ms: float, echo_rate: float, count: int, seconds: float
+) -> None:
+    """The platform beside a front that does nothing else, with the same runtime client."""
+    platform.create("warm", HANDLER)
+    here = warm(platform.port, platform.process.pid, count, seconds)
+    with BareFront(HANDLER, CLIENTS) as front:
+        bare = warm(front.port, front.pid, count, seconds)
+    p50, bare_p50 = statistics.median(here.times_ms), statistics.median(bare.times_ms)
+    show(
+        "warm invoke, 1 client, p50",
+        f"{p50:.3f} ms",
+        f"{p50 / bare_p50:.2f} × bare front ({bare_p50:.3f} ms), "
+        f"{p50 / echo_ms:.1f} × bare echo ({echo_ms:.3f} ms)",
+    )
+    p99, bare_p99 = percentile(here.times_ms, 0.99), percentile(bare.times_ms, 0.99)
+    show("warm invoke, 1 client, p99", f"{p99:.3f} ms", f"bare front: {bare_p99:.3f} ms")
+    show(
+        "warm invokes, 16 clients",
+        f"{here.rate:.0f} /s",
+        f"{here.rate / bare.rate:.2f} × bare front ({bare.rate:.0f} /s), "
+        f"{here.rate / echo_rate:.2f} × bare echo ({echo_rate:.0f} /s)",
+    )
+    show(
+        "the platform's own CPU per warm invoke",
+        f"{here.cpu_us:.0f} µs",
+        f"{here.user_us:.0f} user + {here.system_us:.0f} system; bare front: "
+        f"{bare.cpu_us:.0f} µs ({bare.user_us:.0f} + {bare.system_us:.0f})",
+    )
 
 
 def big_payloads(platform: Platform, echo_ms: float, count: int) -> None:
