@@ -27,16 +27,20 @@ def find_server() -> Path | None:
 
 
 class RabbitServer:
-    """Runs until it is closed. ``home`` is an empty directory."""
+    """Runs until it is closed. ``home`` is an empty directory.
 
-    def __init__(self, script: Path, home: Path) -> None:
-        self.port, distribution, mapper = _free_port(), _free_port(), _free_port()
+    ``certificate`` (a file with a certificate and its key) opens a port for TLS, too.
+    """
+
+    def __init__(self, script: Path, home: Path, certificate: Path | None = None) -> None:
+        self.port, self.tls_port = _free_port(), _free_port()
+        distribution, mapper = _free_port(), _free_port()
         self.url = f"amqp://127.0.0.1:{self.port}"
         self._log = home / "log"
         (home / "rabbitmq.conf").write_text(
             f"listeners.tcp.local = 127.0.0.1:{self.port}\n"
             f"default_user = {USER}\ndefault_pass = {PASSWORD}\n"
-            "log.console = true\nlog.file = false\n"
+            "log.console = true\nlog.file = false\n" + self._tls_lines(certificate)
         )
         loopback = "[{kernel, [{inet_dist_use_interface, {127, 0, 0, 1}}]}]."
         (home / "advanced.config").write_text(loopback)
@@ -72,6 +76,14 @@ class RabbitServer:
         except BaseException:
             self.close()
             raise
+
+    def _tls_lines(self, certificate: Path | None) -> str:
+        if certificate is None:
+            return ""
+        return (
+            f"listeners.ssl.local = 127.0.0.1:{self.tls_port}\n"
+            f"ssl_options.certfile = {certificate}\nssl_options.keyfile = {certificate}\n"
+        )
 
     def close(self) -> None:
         """Stops the server and its port mapper."""

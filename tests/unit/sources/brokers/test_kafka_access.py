@@ -2,17 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from lambent.model.errors import AwsError, not_found
 from lambent.sources.kafka.access import resolve_access
 from lambent.sources.kafka.contract import KafkaAccess
+from lambent.testing.certificates import make_certificate
 from lambent.testing.loop import on_loop
 
 SERVERS = ("h1:9092", "h2:9092")
@@ -40,35 +37,6 @@ class FakeSecrets:
         if secret is None:
             raise not_found("Secrets Manager can't find the specified secret.")
         return {"SecretString": secret if isinstance(secret, str) else json.dumps(secret)}
-
-
-def certificate(password: str = "") -> dict[str, str]:
-    """A certificate that signed itself, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    hidden: Any = (
-        serialization.BestAvailableEncryption(password.encode())
-        if password
-        else serialization.NoEncryption()
-    )
-    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    secret = {
-        "certificate": made.public_bytes(pem).decode(),
-        "privateKey": key.private_bytes(pem, pkcs8, hidden).decode(),
-    }
-    return secret | ({"privateKeyPassword": password} if password else {})
 
 
 async def resolved(secrets: Mapping[str, Any], *types: str) -> KafkaAccess:
@@ -111,7 +79,7 @@ def test_certificates_of_both_sides_are_taken(password: str) -> None:
 
     @on_loop
     async def run() -> None:
-        root, client = certificate(), certificate(password)
+        root, client = make_certificate(), make_certificate(password)
         kinds = ("SERVER_ROOT_CA_CERTIFICATE", "CLIENT_CERTIFICATE_TLS_AUTH")
         access = await resolved(dict(zip(kinds, (root, client), strict=True)), *kinds)
         assert access.tls is not None
@@ -131,7 +99,7 @@ def test_certificates_of_both_sides_are_taken(password: str) -> None:
         ({"certificate": "x"}, "SERVER_ROOT_CA_CERTIFICATE", "certificate or private key"),
         ({"certificate": "x", "privateKey": "y"}, "CLIENT_CERTIFICATE_TLS_AUTH", "private key"),
         (
-            certificate("right") | {"privateKeyPassword": "wrong"},
+            make_certificate("right") | {"privateKeyPassword": "wrong"},
             "CLIENT_CERTIFICATE_TLS_AUTH",
             "certificate or private key is invalid",
         ),
