@@ -43,6 +43,7 @@ class GroupOffsets(Checkpoints):
     def __init__(self, uuid: str, store: QueueStore, outlet: Outlet, topic: KafkaTopic) -> None:
         super().__init__(uuid, store, outlet)
         self._topic = topic
+        self._committed: dict[str, int] = {}
 
     async def save(
         self,
@@ -53,5 +54,8 @@ class GroupOffsets(Checkpoints):
     ) -> AwsError | None:
         """See :meth:`Checkpoints.save`."""
         refused = None if sending is None else await self.send(sending)
-        await self._topic.commit(partition_of(shard_id), offset_of(checkpoint.position))
+        offset = offset_of(checkpoint.position)
+        if self._committed.get(shard_id) != offset:  # an attempt that failed moves nothing
+            await self._topic.commit(partition_of(shard_id), offset)
+            self._committed[shard_id] = offset
         return refused

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -14,6 +15,7 @@ from lambent.sources.contract import Parts, Poller
 from lambent.sources.kafka.kind import kafka_kinds
 from lambent.sources.streams import StreamParts
 from lambent.testing.brokers import FakeKafka, ScriptedFunctions
+from lambent.testing.loop import on_loop, until
 from lambent.testing.queue_store import FakeQueueStore
 from lambent.testing.stream_bench import DESTINATION_ARN, FUNCTION_ARN, ROLE, FakeOutlet
 from lambent.testing.streams import EPOCH_S, FakeStream, unix_s
@@ -47,6 +49,8 @@ class Bench:
             "SelfManagedKafkaEventSourceConfig": {"ConsumerGroupId": "g"},
             "BatchSize": 100,
         } | settings
+        self.arn: str | None = None
+        self.api: Any = FakeStream()
         self.poller: Poller
 
     async def start(self) -> None:
@@ -54,13 +58,12 @@ class Bench:
         parts = StreamParts(FakeQueueStore(), self.outlet, Metrics(), lambda _: ROLE, unix_s)
         mapping = EventSourceMapping(
             uuid="u", account_id="1", region="us-east-1", function_arn=FUNCTION_ARN,
-            event_source_arn=None, enabled=True, state=MappingState.ENABLED,
+            event_source_arn=self.arn, enabled=True, state=MappingState.ENABLED,
             state_transition_reason="", last_modified_s=0.0, last_processing_result="",
             document=self.document,
         )  # fmt: skip
-        kind = kafka_kinds(parts, self.kafka.open)["self-managed-kafka"]
-        api = FakeStream()
-        self.poller = kind.make_poller(mapping, Parts(api, self.functions, self))
+        kind = kafka_kinds(parts, self.kafka.open)["kafka" if self.arn else "self-managed-kafka"]
+        self.poller = kind.make_poller(mapping, Parts(self.api, self.functions, self))
         self.poller.start()
         await asyncio.sleep(0.1)
 
@@ -323,3 +326,68 @@ async def test_lag_is_told_in_messages() -> None:
     assert [each["shard_id"] for each in told["shards"]] == ["t-0", "t-1"]
     await bench.stop()
     assert kafka.offsets == {0: 1, 1: 1}
+
+
+class FakeMsk:
+    """Is an AwsApi of Amazon MSK and of Secrets Manager."""
+
+    def __init__(self, **brokers: str) -> None:
+        self.brokers = brokers
+
+    async def call(
+        self,
+        service: str,
+        operation: str,
+        parameters: Mapping[str, Any],
+        *,
+        account_id: str,
+        region: str,
+    ) -> Mapping[str, Any]:
+        """See the protocol."""
+        del parameters, account_id, region
+        if operation == "GetSecretValue":
+            return {"SecretString": '{"username": "u", "password": "p"}'}
+        assert (service, operation) == ("kafka", "GetBootstrapBrokers")
+        return self.brokers
+
+
+@pytest.mark.parametrize(
+    ("types", "brokers", "server", "tls"),
+    [
+        ((), {"BootstrapBrokerString": "plain:9092"}, "plain:9092", False),
+        ((), {"BootstrapBrokerString": "p:1", "BootstrapBrokerStringTls": "t:2"}, "t:2", True),
+        (("SASL_SCRAM_512_AUTH",), {"BootstrapBrokerStringSaslScram": "s:3,s:4"}, "s:3", True),
+        (("SASL_SCRAM_512_AUTH",), {"BootstrapBrokerStringTls": "t:2"}, None, False),
+    ],
+)
+def test_the_brokers_of_msk_are_those_its_api_names(
+    types: tuple[str, ...], brokers: dict[str, str], server: str | None, tls: bool
+) -> None:
+    """By the mapping's authentication; the event has the cluster's ARN. A cluster without such brokers is told."""
+
+    @on_loop  # TLS contexts are made on a thread
+    async def run() -> None:
+        kafka = FakeKafka()
+        kafka.put("a")
+        configurations = [{"Type": each, "URI": "secret"} for each in types]
+        bench = Bench(
+            kafka,
+            SourceAccessConfigurations=configurations,
+            AmazonManagedKafkaEventSourceConfig={"ConsumerGroupId": "g"},
+            MaximumBatchingWindowInSeconds=0,
+        )
+        bench.arn = "arn:aws:kafka:us-east-1:1:cluster/c/u-1"
+        bench.api = FakeMsk(**brokers)
+        await bench.start()
+        await until(lambda: bool(bench.functions.events) or "PROBLEM" in str(bench.results))
+        await bench.stop()
+        if server is None:
+            assert bench.results[0].startswith("PROBLEM: Connection error. The cluster has no")
+            return
+        assert (kafka.accesses[0].bootstrap_servers[0], kafka.accesses[0].tls is not None) == (
+            *(server, tls),
+        )
+        [event] = bench.functions.events
+        assert (event["eventSource"], event["eventSourceArn"]) == ("aws:kafka", bench.arn)
+
+    run()
