@@ -337,6 +337,24 @@ def test_errors_have_awss_form(deploy_java: Deploy) -> None:
     assert "exit status 3" in ended["errorMessage"]
 
 
+def test_log4j_has_the_request_id(deploy_java: Deploy) -> None:
+    """Where AWS's appender has asked for it."""
+    function = deploy_java({
+        "H.java": """public class H {
+            static { LambdaRuntimeInternal.setUseLog4jAppender(true); }
+            public Object handle() { return org.apache.logging.log4j.ThreadContext.found; }
+        }""",
+        "org/apache/logging/log4j/ThreadContext.java": """package org.apache.logging.log4j;
+            public class ThreadContext {
+                public static Map<String, String> found = new HashMap<>();
+                public static void put(String name, String value) { found.put(name, value); }
+            }
+        """,
+    })  # fmt: skip
+    answer = function({})
+    assert answer.payload == {"AWSRequestId": answer.request_id}
+
+
 @pytest.mark.parametrize(
     ("handler", "message", "error_type"),
     [
@@ -467,7 +485,12 @@ def test_jars_of_the_function_and_of_layers(
 
 
 def test_a_serializer_of_ones_own(
-    deploy: Deploy, compiled: Callable[..., Any], java: JavaRuntime
+    deploy: Deploy,
+    compiled: Callable[..., Any],
+    java: JavaRuntime,
+    client: Any,
+    platform: Any,
+    poll: Any,
 ) -> None:
     """``CustomPojoSerializer``, found as a service, maps in place of the runtime."""
     files: dict[str, Any] = compiled({
@@ -486,7 +509,13 @@ def test_a_serializer_of_ones_own(
     function = deploy(
         files | {service: "S\n"}, Runtime=java.name, Handler="H::handle", MemorySize=512, Timeout=15
     )
-    assert function({}).payload == ["aa"]
+    for _ in range(2):  # the second on a stem cell, if there is one by then
+        assert function({}).payload == ["aa"]
+        poll(
+            lambda: platform.get_health()["sandbox"].get("loaded_stem_cells", 1), 30, "a stem cell"
+        )
+        client.update_function_configuration(FunctionName=function.name, Description="anew")
+        client.get_waiter("function_updated_v2").wait(FunctionName=function.name)
 
 
 def test_the_jvm_is_within_its_memory(deploy_java: Deploy, isolated: None) -> None:

@@ -60,6 +60,7 @@ public final class Main {
         String name = System.getenv("_HANDLER");
         FunctionClassLoader loader = new FunctionClassLoader(System.getenv("LAMBDA_TASK_ROOT"));
         Thread.currentThread().setContextClassLoader(loader);
+        Serialization.use(loader);
         try {
             return HandlerLoader.load(name == null ? "" : name, loader);
         } catch (Fault fault) {
@@ -81,6 +82,7 @@ public final class Main {
         try {
             context = new InvocationContext(event);
             logger.begin(context.getAwsRequestId());
+            LogContext.begin(context.getAwsRequestId());
             Bytes answer = new Bytes();
             handler.handle(event.body, answer, context);
             api.respond(event.requestId, answer);

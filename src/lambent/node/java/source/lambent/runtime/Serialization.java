@@ -9,10 +9,18 @@ import java.util.ServiceLoader;
 
 /** From bytes to objects and back: by the function's own library where it brings one, else by this runtime's. */
 final class Serialization {
+    private static ClassLoader function = Serialization.class.getClassLoader();
     private static boolean hasLooked;
     private static CustomPojoSerializer own;
 
     private Serialization() {}
+
+    /** Whose library it is to be; what was found before, when nobody's function was there yet, is forgotten. */
+    static void use(ClassLoader loader) {
+        function = loader;
+        hasLooked = false;
+        own = null;
+    }
 
     static Object read(byte[] event, Type type) {
         CustomPojoSerializer custom = find();
@@ -34,10 +42,9 @@ final class Serialization {
 
     private static CustomPojoSerializer find() {
         if (!hasLooked) {
-            ClassLoader loader = Thread.currentThread().getContextClassLoader();
             String service = "META-INF/services/" + CustomPojoSerializer.class.getName();
-            if (loader.getResource(service) != null) {
-                Iterator<CustomPojoSerializer> found = ServiceLoader.load(CustomPojoSerializer.class, loader).iterator();
+            if (function.getResource(service) != null) {
+                Iterator<CustomPojoSerializer> found = ServiceLoader.load(CustomPojoSerializer.class, function).iterator();
                 own = found.next();
                 if (found.hasNext()) {
                     throw new IllegalStateException("Too many serializers provided inside the META-INF/services folder,"
