@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import textwrap
+import urllib.request
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -400,3 +401,31 @@ def test_the_group_is_shared_with_other_members(driven: Any, kafka: MockKafka, p
     # The mock takes no commits once a rebalance has begun, as brokers do: the batch in hand may come twice.
     assert max(map(handled().count, handled())) <= 2
     assert {*handled(), *seen} == {f"shared-{n}" for n in range(4)} | wanted
+
+
+def test_msk_needs_an_endpoint_that_knows_its_brokers(client: Any, deploy: Any) -> None:
+    """The embedded neighbour's clusters are on paper: a mapping of one is refused, with what to do."""
+    with pytest.raises(ClientError, match="--neighbour kafka=") as refused:
+        client.create_event_source_mapping(
+            FunctionName=deploy(HANDLER).name,
+            EventSourceArn=f"arn:aws:kafka:us-east-1:{ACCOUNT}:cluster/c/u-1",
+            Topics=["orders"],
+            StartingPosition="LATEST",
+        )
+    assert refused.value.response["Error"]["Code"] == "NotImplementedException"
+
+
+def test_sources_show_the_lag(driven: Any, platform: Any, poll: Any) -> None:
+    """``GET /_lambent/sources`` tells a topic's lag in messages, and of each partition."""
+    one = driven("import time; time.sleep(3)")
+    one.put(*"abc")
+    uuid_of = one.create(BatchSize=1, MaximumBatchingWindowInSeconds=0)["UUID"]
+
+    def shown() -> Any:
+        with urllib.request.urlopen(f"{platform.url}/_lambent/sources", timeout=10) as answer:
+            return next(each for each in json.load(answer)["sources"] if each["uuid"] == uuid_of)
+
+    told = poll(lambda: shown() if shown().get("lag") == 3 else None, 40, "the lag")
+    assert (told["source"], told["in_flight"]) == (f"kafka:{one.topic}", 1)
+    assert [each["lag"] for each in told["shards"]] == [3, 0, 0, 0]
+    poll(lambda: shown()["lag"] == 0, 40, "it to be handled")

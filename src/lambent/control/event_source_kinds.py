@@ -20,9 +20,9 @@ _ARN = re.compile(
 _QUEUE = re.compile(r"[A-Za-z0-9_-]{1,80}(\.fifo)?")
 _STREAM = re.compile(r"stream/[a-zA-Z0-9_.-]{1,128}")
 _CONSUMER = re.compile(r"stream/[^/]+/consumer/.+")
-_CLUSTER = re.compile(r"cluster/[^/]+/[a-zA-Z0-9-]+")
+_CLUSTER = re.compile(r"cluster/[^/]+(/[a-zA-Z0-9-]+)?")
 _BROKER = re.compile(r"broker:([^:]+:)?[A-Za-z0-9-]+")
-"""Those of the embedded neighbour have an id alone."""
+"""Those of the embedded neighbour have an id alone, both of them."""
 _TABLE_STREAM = re.compile(r"table/[a-zA-Z0-9_.-]{3,255}/stream/.+")
 
 COMMON: Final = frozenset(

@@ -130,8 +130,9 @@ async def _describe_cluster(
     try:
         await _bootstrap_brokers(api, arn, account_id, region)
     except AwsError as error:
-        if error.status == 501 or error.code == "NotImplementedException":
-            raise not_yet(f"Amazon MSK without an endpoint that serves kafka ({arn})") from error
+        if error.status in {500, 501}:  # as the embedded neighbour, which has not this operation
+            text = "Amazon MSK without an endpoint that answers kafka:GetBootstrapBrokers"
+            raise not_yet(f"{text} (lambent up --neighbour kafka=https://…)") from error
         raise
     return {}
 
