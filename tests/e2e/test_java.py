@@ -548,6 +548,37 @@ def test_the_jvm_is_within_its_memory(deploy_java: Deploy, isolated: None) -> No
     assert own == "1"
 
 
+def test_the_smallest_function_collects_its_garbage(deploy_java: Deploy, isolated: None) -> None:
+    """128 MB are enough for a JVM that makes a gigabyte of garbage."""
+    function = deploy_java("""
+        public class H {
+            static byte[] last;
+            public int handle() {
+                int sum = 0;
+                for (int i = 0; i < 1024; i++) { last = new byte[1 << 20]; last[i] = 1; sum += last[i]; }
+                return sum;
+            }
+        }
+    """, MemorySize=128, Timeout=60)  # fmt: skip
+    for _ in range(2):
+        assert function({}).payload == 1024
+
+
+def test_the_trace_header_is_a_property(deploy_java: Deploy) -> None:
+    """AWS: Java cannot set variables of its own process, so it is there that X-Ray's SDK looks."""
+    function = deploy_java("""
+        public class H {
+            public Object handle(Object event, Context context) {
+                String header = System.getProperty("com.amazonaws.xray.traceHeader");
+                return List.of(String.valueOf(header), header == null || header.equals(context.getXrayTraceId()));
+            }
+        }
+    """)
+    header, is_same = function({}).payload
+    assert header == "null" or header.startswith("Root=")
+    assert is_same
+
+
 def test_it_is_frozen_and_ends_in_time(deploy_java: Deploy, isolated: None) -> None:
     """A thread stands still between events, a timeout ends the JVM, threads and sockets are the function's own."""
     function = deploy_java("""
