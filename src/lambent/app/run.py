@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 
-from lambent.app.host import raise_open_files
+from lambent.app.host import keep_freed_memory, raise_open_files
 from lambent.app.platform import OnReady, Platform
 from lambent.settings import Settings
 
@@ -16,6 +16,7 @@ def serve(settings: Settings, on_ready: OnReady) -> None:
     Raises PlatformFault or OSError when it cannot start; everything is given back then.
     """
     raise_open_files()
+    keep_freed_memory()
     with asyncio.Runner(loop_factory=new_event_loop_factory()) as runner:
         runner.run(_run(settings, on_ready))
 
