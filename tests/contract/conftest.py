@@ -13,9 +13,11 @@ import pytest
 
 from lambent.http1.exchange import Exchange
 from lambent.http1.server import HttpServer
+from lambent.model.invocation import SNAP_START
 from lambent.node.environ import build_environ
 from lambent.node.runtimes import find_interpreters
 from lambent.node.sandbox.contract import Backend, ExitStatus, Launch, Sandbox, SandboxError
+from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
 from lambent.node.sandbox.namespaces import NamespaceBackend
 from lambent.node.sandbox.process import ProcessBackend
 from lambent.settings import NetworkChoice
@@ -143,7 +145,7 @@ class Host:
     @property
     def isolated(self) -> bool:
         """Whether its environments are apart from the host and each other."""
-        return self.kind in ("namespaces", "stem cells")
+        return self.kind in ("namespaces", "stem cells", "forks")
 
     def launch(self, handler: str, **settings: Any) -> Launch:
         """A function of this host's own interpreter."""
@@ -191,10 +193,31 @@ async def _fail_without_script(host: Host) -> None:
     await host.backend.start(host.launch("unknown"))
 
 
+class ForkingBackend(NamespaceBackend):
+    """Initialises a template for each sandbox, and forks that; the template ends with its fork."""
+
+    async def start(self, launch: Launch) -> NamespaceSandbox:
+        is_wrapped = "AWS_LAMBDA_EXEC_WRAPPER" in launch.environ
+        if launch.extensions or is_wrapped or not launch.spec.runtime.startswith("python"):
+            return await super().start(launch)
+        environ = {**launch.environ, "AWS_LAMBDA_INITIALIZATION_TYPE": SNAP_START}
+        template = await self.start_template(replace(launch, environ=environ))
+        try:
+            async with asyncio.timeout(_DEADLINE_S):
+                await template.snapshot
+            fork = await self.restore(template, {})
+        except BaseException:
+            template.discard()
+            await asyncio.wait([template.exited])
+            raise
+        fork.exited.add_done_callback(lambda _: template.discard())
+        return fork
+
+
 Open = Callable[..., AbstractAsyncContextManager[Host]]
 
 
-@pytest.fixture(params=["namespaces", "stem cells", "process", "fake"])
+@pytest.fixture(params=["namespaces", "stem cells", "forks", "process", "fake"])
 def open_host(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     """``async with open_host() as host``; skips where this host cannot isolate."""
     kind = str(request.param)
@@ -210,9 +233,10 @@ def open_host(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
         max_environments: int = 8, network: NetworkChoice = "auto"
     ) -> AsyncIterator[Host]:
         backend: Backend
-        if kind in ("namespaces", "stem cells"):
+        if kind in ("namespaces", "stem cells", "forks"):
             run_dir = tmp_path / "run"
-            backend = NamespaceBackend(
+            make = ForkingBackend if kind == "forks" else NamespaceBackend
+            backend = make(
                 find_interpreters(),
                 code_root,
                 run_dir,
@@ -229,6 +253,9 @@ def open_host(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
             backend, fail = FakeBackend(_SCRIPTS), _fail_without_script
         try:
             await backend.open()
+            if isinstance(backend, ForkingBackend) and backend.snap_start_missing():
+                await backend.close()
+                pytest.skip(f"no forks here, for want of {backend.snap_start_missing()}")
         except (SandboxError, OSError) as error:
             pytest.skip(f"this host cannot isolate functions: {error}")
         try:

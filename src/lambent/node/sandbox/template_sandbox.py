@@ -114,6 +114,8 @@ class TemplateSandbox(NamespaceSandbox):
         self._forks.discard(fork)
         if not self._forks and (self.is_retired or self.exited.done()):
             super().kill()
+        if not self._forks and self.exited.done():
+            self._hang_up()
         if not self._forks and self._is_alone_when_gone:
             self._is_alone_when_gone = False
             super()._remove_cgroup(_REMOVE_TRIES)
@@ -128,6 +130,8 @@ class TemplateSandbox(NamespaceSandbox):
     def _finish(self, status: ExitStatus) -> None:
         super()._finish(status)
         self._stop_listening()
+        if not self._forks:
+            self._hang_up()
         error = SandboxError("the template ended")
         for future in (self._forked, self.snapshot):
             if future is not None and not future.done():
@@ -204,9 +208,12 @@ class TemplateSandbox(NamespaceSandbox):
             tell(ExitStatus(code=255))
 
     def _on_end(self) -> None:
-        assert self._reports is not None  # noqa: S101 - it is read
         with suppress(BlockingIOError):
-            while data := self._reports.recv(64):
+            while self._reports is not None:  # telling may be the last there was to tell
+                data = self._reports.recv(64)
+                if not data:
+                    self._hang_up()
+                    return
                 pid, status = map(int, data.split())
                 code = os.waitstatus_to_exitcode(status)
                 how = ExitStatus(code=max(code, 0), signal=max(-code, 0))
@@ -215,8 +222,13 @@ class TemplateSandbox(NamespaceSandbox):
                     tell(how)
                 elif any(fork.pid_in_template == pid for fork in self._forks):
                     self._ends[pid] = how
-            asyncio.get_running_loop().remove_reader(self._reports)
-            self._reports.close()
+
+    def _hang_up(self) -> None:
+        """Pid 1 has ended, or there is nobody left whose end it could tell."""
+        reports, self._reports = self._reports, None
+        if reports is not None:
+            asyncio.get_running_loop().remove_reader(reports)
+            reports.close()
 
 
 class ForkSandbox(NamespaceSandbox):
@@ -263,7 +275,9 @@ class ForkSandbox(NamespaceSandbox):
         self.template.when_ended(self.pid_in_template, self._finish)
 
     def _finish(self, status: ExitStatus) -> None:
+        shared_bytes = self._peak_bytes
         super()._finish(status)
+        self._peak_bytes = max(self._peak_bytes, shared_bytes)
         self.template.let_go(self)
 
 
