@@ -34,8 +34,8 @@ def raise_open_files() -> None:
 def keep_freed_memory() -> None:
     """Large buffers are made of memory that was freed before, up to 64 MiB of it, not of fresh pages each time.
 
-    Left to itself glibc gives the pages of a 6 MB event back when it was handed on, and the kernel clears others for
-    the next one. Elsewhere than on glibc nothing is changed.
+    Left to itself glibc gives the pages of a 6 MB event back when it was handed on, and the kernel clears others
+    for the next one. Elsewhere than on glibc nothing is changed.
     """
     with suppress(AttributeError, OSError):
         mallopt = ctypes.CDLL(None).mallopt
