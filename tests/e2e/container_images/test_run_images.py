@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from lambent.testing.images import build, change_manifest, uri
-from lambent.testing.shell_images import Shell, shell_layers
+from lambent.testing.shell_images import SHELL, Shell, shell_layers
 
 
 def test_an_image_is_run_as_it_says(deploy: Callable[..., Shell], shell_uri: str) -> None:
@@ -138,6 +138,31 @@ def test_nothing_but_a_program_is_enough(
     for _ in range(3):
         answer = client.invoke(FunctionName=shell.name, Payload=b'{"a": [1]}')
         assert json.loads(answer["Payload"].read()) == {"a": [1]}
+
+
+ENTRYPOINT = """\
+#!/bin/sh
+export _HANDLER="$1"
+if [ -z "$AWS_LAMBDA_RUNTIME_API" ]; then
+  exec /usr/local/bin/aws-lambda-rie /var/runtime/bootstrap
+fi
+exec /var/runtime/bootstrap
+"""
+
+
+def test_base_images_are_started_as_aws_starts_them(
+    deploy: Callable[..., Shell], layouts: Path
+) -> None:
+    """Their entrypoint takes the handler from CMD, and finds the Runtime API: no emulator is started."""
+    files = {"lambda-entrypoint.sh*": ENTRYPOINT, "var/runtime/bootstrap*": SHELL}
+    build(
+        layouts / "base", "v1", shell_layers(**files), entrypoint=["/lambda-entrypoint.sh"],
+        cmd=["app.handler"], workingdir="/var/task", env=["LAMBDA_TASK_ROOT=/var/task"],
+    )  # fmt: skip
+    shell = deploy(uri("base"))
+    assert shell("echo $_HANDLER $LAMBDA_TASK_ROOT; pwd") == "app.handler /var/task\n/var/task"
+    other = deploy(uri("base"), ImageConfig={"Command": ["other.handler"]})
+    assert other("echo $_HANDLER") == "other.handler"
 
 
 PYTHON_HANDLER = """

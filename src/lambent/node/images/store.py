@@ -158,7 +158,8 @@ class ImageStore:
                 grave = self.tmp / uuid.uuid4().hex
                 tree.rename(grave)  # a tree must never be seen half removed
                 remove_tree(grave)
-        keep_only(self.blobs, {blob for kept in self._ready.values() for blob in kept.blobs})
+        kept_images = tuple(self._ready.values())  # others may forget one meanwhile
+        keep_only(self.blobs, {blob for kept in kept_images for blob in kept.blobs})
 
     def known(self) -> Collection[str]:
         """The digests of all that is unpacked."""
