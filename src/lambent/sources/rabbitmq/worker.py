@@ -161,6 +161,7 @@ class RabbitWorker:
         record = encoded(message, self._plan.keeps)
         if record is None:
             self._unwanted.append(message.tag)
+            self.counters.filtered += 1
         else:
             now_s = asyncio.get_running_loop().time()
             self._waiting.add([StreamRecord(message.tag, "", "", now_s, record)], now_s)
@@ -172,10 +173,8 @@ class RabbitWorker:
     async def _turn(self, queue: RabbitQueue) -> None:
         """Does what is due, or waits for something to be."""
         self._changed.clear()
-        for tag in self._unwanted:
-            await queue.ack(tag, up_to=False)
-        self.counters.filtered += len(self._unwanted)
-        self._unwanted.clear()
+        while self._unwanted:
+            await queue.ack(self._unwanted.pop(0), up_to=False)
         await self._regulate(queue)
         wait_s = None
         if self._waiting:
@@ -209,6 +208,8 @@ class RabbitWorker:
         if result is not None and result.function_error is None:
             self._failures.reset()
             self._breaks.reset()
+            # One acknowledgement is for all up to there; a second one of a tag would close the channel.
+            self._unwanted = [each for each in self._unwanted if each > tag]
             await queue.ack(tag, up_to=True)
             self.counters.records += len(batch)
             self._let_go(batch)

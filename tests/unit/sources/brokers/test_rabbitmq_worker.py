@@ -211,17 +211,39 @@ async def test_a_message_too_large_for_lambda_is_rejected() -> None:
 
 @in_virtual_time
 async def test_no_more_than_some_size_is_held() -> None:
-    """Deliveries stop above a bound, and go on when what was held has been handled: nothing is lost."""
+    """Deliveries stop above a bound, and go on when what was held has been handled: nothing is lost.
+
+    What matches no filter and is acknowledged with a batch is not acknowledged again.
+    """
     rabbit = FakeRabbit()
-    rabbit.put(*(f"{number}" * 2_000_000 for number in range(10) for _ in range(3)))
+    for number in range(10):
+        rabbit.put(*[f"{number}" * 2_000_000] * 3, "unwanted")
     functions = ScriptedFunctions()
     functions.seconds = 1.0
-    bench = Bench(rabbit, functions, BatchSize=10_000)
+    wanted = {"Filters": [{"Pattern": '{"data": [{"anything-but": "unwanted"}]}'}]}
+    bench = Bench(rabbit, functions, BatchSize=10_000, FilterCriteria=wanted)
     await bench.start()
     await asyncio.sleep(60)
     await bench.stop()
-    assert len(rabbit.acked) == 30
+    assert len(rabbit.acked) == 40
+    assert bench.results[-1] == "OK"
+    assert len(rabbit.accesses) == 1
     assert [batch[0][0] for batch in bench.batches] == sorted(b[0][0] for b in bench.batches)
+
+
+@in_virtual_time
+async def test_nothing_is_acknowledged_twice() -> None:
+    """What matches no filter and is acknowledged along with a batch is not acknowledged again."""
+    rabbit = FakeRabbit()
+    # The large ones stop deliveries; when these go on, what is unwanted comes just before what is wanted.
+    rabbit.put("a" * 13_000_000, "b" * 13_000_000, "unwanted", "c")
+    wanted = {"Filters": [{"Pattern": '{"data": [{"anything-but": "unwanted"}]}'}]}
+    bench = Bench(rabbit, BatchSize=2, MaximumBatchingWindowInSeconds=0, FilterCriteria=wanted)
+    await bench.start()
+    await asyncio.sleep(60)
+    await bench.stop()
+    assert [body[:1] for body in rabbit.acked] == [b"a", b"b", b"u", b"c"]
+    assert len(rabbit.accesses) == 1
 
 
 @in_virtual_time
