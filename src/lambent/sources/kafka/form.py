@@ -53,7 +53,7 @@ def stream_record(
     wanted = True
     if keeps.filters:
         fields = {name: value for name, value in record.items() if name != "value"}
-        if message.key is not None:
+        if message.key is not None:  # best known: AWS's page shows filters on the value only
             fields["key"] = read_payload(message.key)[0]
         wanted = keeps.keeps(fields, message.value or b"")
     return StreamRecord(
