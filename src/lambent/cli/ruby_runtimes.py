@@ -16,7 +16,7 @@ from typing import Any
 from lambent.cli.failures import EXIT_USAGE, CliError
 from lambent.cli.runtimes import Runner
 from lambent.node.prepared import prepared_dir
-from lambent.node.ruby.runtimes import MAIN, VERSIONS_FILE, look, rank
+from lambent.node.ruby.runtimes import GEMS, MAIN, VERSIONS_FILE, look, rank
 
 _CLIENT = Path(__file__).parents[1] / "node" / "ruby" / "client"
 _GEM = "aws_lambda_ric"
@@ -117,13 +117,13 @@ def _versions(ruby: Mapping[str, Any]) -> str:
     digest = hashlib.sha256()
     for file in sorted(_CLIENT.glob("*.rb")):
         digest.update(file.read_bytes())
-    gems = [path for path in ruby["gem_path"] if Path(path).is_dir()]
-    outside = [path for path in (ruby["prefix"], *gems) if not path.startswith("/usr/")]
+    gems = _gem_dirs(ruby)
+    prefix = ruby["prefix"]
     made = {
         "ruby": ruby["ruby"],
         "api": ruby["api"],
         "executable": ruby["executable"],
-        "binds": sorted({path for path in outside if path != "/usr"}),
+        "binds": [] if f"{prefix}/".startswith("/usr/") else [prefix],
         "gem_path": gems,
         "client": f"{_GEM} {ruby['client'][0]}" if ruby["client"] else "",
         "files": digest.hexdigest(),
@@ -131,10 +131,17 @@ def _versions(ruby: Mapping[str, Any]) -> str:
     return json.dumps(made)
 
 
+def _gem_dirs(ruby: Mapping[str, Any]) -> list[str]:
+    """Those that have gems in them."""
+    return [path for path in ruby["gem_path"] if any(Path(path).glob("specifications/*.gemspec"))]
+
+
 def _install(ruby: Mapping[str, Any], runtime: Path) -> None:
-    if not ruby["client"]:
+    if ruby["client"]:
+        runtime.mkdir(parents=True)
+        shutil.copytree(Path(ruby["client"][1]) / "lib", runtime / _GEM / "lib")
+        (runtime / MAIN).write_text(_GEM_START)
+    else:
         shutil.copytree(_CLIENT, runtime, ignore=shutil.ignore_patterns("__pycache__"))
-        return
-    runtime.mkdir(parents=True)
-    shutil.copytree(Path(ruby["client"][1]) / "lib", runtime / _GEM / "lib")
-    (runtime / MAIN).write_text(_GEM_START)
+    for number in range(len(_gem_dirs(ruby))):
+        (runtime / GEMS / str(number)).mkdir(parents=True)  # for one to be mounted on

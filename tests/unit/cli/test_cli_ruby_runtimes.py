@@ -30,9 +30,12 @@ class Machine:
             program.touch(mode=0o755)
             self.answers[str(program)] = {
                 "ruby": version, "api": ".".join([*version.split(".")[:2], "0"]), "executable": str(program),
-                "prefix": str(root / name), "gem_path": [str(root / "gems"), "/nowhere"], "client": None,
+                "prefix": str(root / name), "client": None,
+                "gem_path": [str(root / "empty"), str(root / "gems"), "/nowhere"],
             }  # fmt: skip
-        (root / "gems").mkdir(exist_ok=True)
+        (root / "gems" / "specifications").mkdir(parents=True, exist_ok=True)
+        (root / "gems" / "specifications" / "a-1.gemspec").touch()
+        (root / "empty").mkdir(exist_ok=True)
 
     def __call__(self, command: Sequence[str]) -> tuple[int, str]:
         answer = self.answers.get(command[0])
@@ -49,8 +52,10 @@ def test_the_nearest_is_prepared_once(tmp_path: Path) -> None:
     found = look(prepared_dir("ruby3.4"), "ruby3.4")
     assert found is not None
     assert (found.version, found.client) == ("3.3.5", "")
-    assert found.binds == (str(tmp_path / "b"), str(tmp_path / "gems"))
+    assert found.binds == (str(tmp_path / "b"),)
     assert found.gem_path == (str(tmp_path / "gems"),)
+    assert found.mounted_gems == {"gems/0": str(tmp_path / "gems")}
+    assert (found.runtime_dir / "gems/0").is_dir()
     assert (found.runtime_dir / "bootstrap.rb").is_file()
     assert not prepare_ruby("ruby3.4", machine, machine.executables())
     machine = Machine(tmp_path, a="3.1.2", b="3.3.6")

@@ -30,8 +30,8 @@ versions = st.sampled_from(("3.1.2", "3.2.9", "3.3.0", "3.4.1", "4.0.0"))
 def prepared(name: str, version: str = "3.1.2") -> RubyRuntime:
     api = ".".join([*version.split(".")[:2], "0"])
     return RubyRuntime(
-        name, version, api, Path("/prepared") / name, "/usr/bin/ruby", "r" * 64, binds=("/var/lib/gems",),
-        gem_path=("/var/lib/gems",),
+        name, version, api, Path("/prepared") / name, "/usr/bin/ruby", "r" * 64, binds=("/home/ruby",),
+        gem_path=("/home/ruby/gems", "", "/var/lib/gems", "/usr/lib/gems"),
     )  # fmt: skip
 
 
@@ -90,8 +90,10 @@ def test_gems_are_those_of_the_release_asked_for() -> None:
     environ = ruby_environ(prepared("ruby3.4"), "ruby3.4", "/r", "/o", "/t")
     assert environ["GEM_PATH"].split(":") == [
         "/t/vendor/bundle/ruby/3.4.0", "/o/ruby/gems/3.4.0", "/t/vendor/bundle/ruby/3.1.0",
-        "/o/ruby/gems/3.1.0", "/var/lib/gems",
+        "/o/ruby/gems/3.1.0", "/home/ruby/gems", "/var/lib/gems", "/usr/lib/gems",
     ]  # fmt: skip
+    mounted = ruby_environ(prepared("ruby3.4"), "ruby3.4", "/r", "/o", "/t", is_mounted=True)
+    assert mounted["GEM_PATH"].split(":")[-3:] == ["/home/ruby/gems", "/r/gems/2", "/usr/lib/gems"]
     assert environ["RUBYLIB"] == "/t:/r/lib:/o/ruby/lib"
 
 
@@ -103,7 +105,8 @@ def test_functions_find_it_where_aws_has_it() -> None:
     assert managed.command == ["/usr/bin/ruby", "/var/runtime/main.rb"]
     binds = prepared_binds([], [ruby])
     assert binds[managed.mounts["/var/runtime"]] == "/prepared/ruby3.2/runtime"
-    assert binds["/var/lib/gems"] == "/var/lib/gems"
+    assert binds[managed.mounts["/var/runtime/gems/2"]] == "/var/lib/gems"
+    assert binds["/home/ruby"] == "/home/ruby"
     assert set(managed.environ) == {"GEM_PATH", "RUBYLIB", "LC_ALL"}
     own = make_spec(runtime="ruby3.2", environment={"GEM_PATH": "/mine", "LC_ALL": "C"})
     assert set(managed_runtime(own, choice).environ) == {"RUBYLIB"}

@@ -21,6 +21,8 @@ RUBY_RUNTIME_NAMES = tuple(f"ruby{release}" for release in RELEASES)
 VERSIONS_FILE = "versions.json"
 MAIN = "main.rb"
 WAITING = "waiting.rb"
+GEMS = "gems"
+"""Holds an empty directory for each of the host's directories of gems, by number."""
 _PREFIX = "ruby"
 _READ_AT_START = (
     "AWS_LAMBDA_",  # the wrapper script among them
@@ -45,7 +47,8 @@ class RubyRuntime:
     for (3.1.0).
 
     ``client``: AWS's gem and its version, or nothing for our own. ``binds``: directories outside ``/usr`` it
-    needs. ``gem_path``: where the host's gems are. ``build``: 64 hex digits, another one after an upgrade.
+    needs. ``gem_path``: where the host's gems are, nothing for what is gone. ``build``: 64 hex digits, another
+    one after an upgrade.
     """
 
     name: str
@@ -62,6 +65,16 @@ class RubyRuntime:
     def release(self) -> str:
         """``3.1``."""
         return ".".join(self.version.split(".")[:2])
+
+    @property
+    def mounted_gems(self) -> dict[str, str]:
+        """Gems outside of ``/usr``: where functions find them in ``/var/runtime`` → path on the host."""
+        there = ("/usr/", *self.binds)
+        return {
+            f"{GEMS}/{number}": path
+            for number, path in enumerate(self.gem_path)
+            if path and not path.startswith(there)
+        }
 
     @property
     def runtime_dir(self) -> Path:
@@ -95,7 +108,7 @@ def look(root: Path, name: str) -> RubyRuntime | None:
         return None
     known = f"{text}\0{file.st_size}\0{file.st_mtime_ns}"
     build = hashlib.sha256(known.encode()).hexdigest()
-    gems = tuple(made["gem_path"])
+    gems = tuple(path if Path(path).is_dir() else "" for path in made["gem_path"])
     return RubyRuntime(
         name, made["ruby"], made["api"], root, executable, build, made["client"], binds, gems
     )
@@ -149,13 +162,21 @@ def ruby_waiting(ruby: RubyRuntime, runtime_dir: str, names: Iterable[str]) -> l
 
 
 def ruby_environ(
-    ruby: RubyRuntime, runtime: str, runtime_dir: str, opt_dir: str, task_dir: str
+    ruby: RubyRuntime,
+    runtime: str,
+    runtime_dir: str,
+    opt_dir: str,
+    task_dir: str,
+    *,
+    is_mounted: bool = False,
 ) -> dict[str, str]:
     """Where ``require`` looks. Source: AWS's ``GEM_PATH``, ``RUBYLIB`` and the paths of layers.
 
     The directories of gems have the name of the release asked for; where another one runs, that one's come
-    after; the host's own are the last.
+    after; the host's own are the last, in ``runtime_dir`` where they are mounted.
     """
+    inside = {path: f"{runtime_dir}/{place}" for place, path in ruby.mounted_gems.items()}
+    hosts = [inside.get(path, path) if is_mounted else path for path in ruby.gem_path if path]
     asked = f"{runtime.removeprefix(_PREFIX)}.0"
     gems = [
         f"{root}/{api}"
@@ -163,6 +184,6 @@ def ruby_environ(
         for root in (f"{task_dir}/vendor/bundle/ruby", f"{opt_dir}/ruby/gems")
     ]
     return {
-        "GEM_PATH": ":".join((*gems, *ruby.gem_path)),
+        "GEM_PATH": ":".join([*gems, *hosts]),
         "RUBYLIB": f"{task_dir}:{runtime_dir}/lib:{opt_dir}/ruby/lib",
     }

@@ -59,7 +59,9 @@ def prepared_binds(javas: Sequence[JavaRuntime], rubies: Sequence[RubyRuntime]) 
         binds[f"{HIDDEN}/{java.name}/runtime"] = str(java.runtime_dir)
         binds.update((path, path) for path in java.etc)
     for ruby in rubies:
-        binds[f"{HIDDEN}/{ruby.name}/runtime"] = str(ruby.runtime_dir)
+        hidden = f"{HIDDEN}/{ruby.name}"
+        binds[f"{hidden}/runtime"] = str(ruby.runtime_dir)
+        binds.update((f"{hidden}/{place}", path) for place, path in ruby.mounted_gems.items())
         binds.update((path, path) for path in ruby.binds)
     return binds
 
@@ -115,10 +117,14 @@ def _managed_ruby(spec: EnvironmentSpec, choice: RuntimeChoice) -> ManagedRuntim
     ruby = choice.ruby
     if ruby is None:
         raise SandboxError(choice.notice or f"{spec.runtime} is not on this host")
-    places = ruby_environ(ruby, spec.runtime, RUNTIME_PATH, "/opt", "/var/task")
+    hidden = f"{HIDDEN}/{ruby.name}"
+    places = ruby_environ(ruby, spec.runtime, RUNTIME_PATH, "/opt", "/var/task", is_mounted=True)
     return ManagedRuntime(
         ruby_command(ruby.executable, RUNTIME_PATH),
-        mounts={RUNTIME_PATH: f"{HIDDEN}/{ruby.name}/runtime"},
+        mounts={
+            RUNTIME_PATH: f"{hidden}/runtime",
+            **{f"{RUNTIME_PATH}/{place}": f"{hidden}/{place}" for place in ruby.mounted_gems},
+        },
         environ={
             **{name: value for name, value in places.items() if name not in spec.environment},
             **locale_environ(spec.environment),
