@@ -29,7 +29,10 @@ class Settings:
     neighbours: bool = True
     """Whether an embedded neighbour (moto) serves what is not hosted here; it starts at first use."""
     neighbour_endpoints: Mapping[str, str] = field(default_factory=dict)
-    """Service → the endpoint that serves it, ``https://host:port``, with ``,unsigned`` where none is signed."""
+    """Service → the endpoint that serves it, ``https://host:port``, with ``,unsigned`` where none is signed;
+
+    of ``mq`` also a RabbitMQ, ``amqp://host:port``.
+    """
     file_systems: Mapping[str, Path] = field(default_factory=dict)
     """ARN of an EFS access point → the host's directory that functions share under it; namespaces only."""
     images: Path | None = None
