@@ -14,7 +14,6 @@ from benchmarks.invoke import PAYLOAD, latencies_ms, percentile, show
 from lambent.node.nodejs.runtimes import NodeRuntime, find_nodes
 
 _FORMS = {"app.mjs": b"export const handler = async (event) => event;"}
-_FILL_S = 10.0
 _LOADED, _NONE = (), ("--loaded-stem-cells", "0")
 
 
@@ -40,37 +39,36 @@ def cold_starts(node: NodeRuntime, count: int) -> None:
     show(f"cold invoke, {node.name}, without, p50", f"{other:.1f} ms", beside)
 
 
-def available_bytes() -> int:
-    """What the whole machine could still give away, the kernel's own memory considered."""
-    for line in Path("/proc/meminfo").read_text().splitlines():
-        if line.startswith("MemAvailable:"):
-            return int(line.split()[1]) * 1024
-    raise LookupError("MemAvailable")
+def kernel_bytes(pid: int) -> int:
+    """What the kernel itself holds for its cgroup: tables, stacks, sockets; 0 where it tells nothing."""
+    for line in Path(f"/proc/{pid}/cgroup").read_text().splitlines():
+        _, names, path = line.split(":", 2)
+        if names == "memory":
+            found = Path(f"/sys/fs/cgroup/memory{path}/memory.kmem.usage_in_bytes")
+            return int(found.read_text()) if found.exists() else 0
+        stat = Path(f"/sys/fs/cgroup{path}/memory.stat")
+        if not names and stat.exists():
+            words = dict(row.split() for row in stat.read_text().splitlines())
+            return int(words.get("kernel", 0))
+    return 0
 
 
 def idle_memory(node: NodeRuntime, count: int, memory_mib: int, options: tuple[str, ...]) -> None:
-    """Of environments that have answered one event, and of what the machine has less for each."""
+    """Of environments that have answered one event."""
     with Platform(None, *options) as platform:
-        latest = f"idle{count}"
-        for index in range(2):  # what is there once for all
-            create(platform, f"first{index}", _FORMS, Runtime=node.name, MemorySize=memory_mib)
-            latencies_ms(platform.port, invoke_bytes(f"first{index}", PAYLOAD), 1)
-        time.sleep(1)
-        before = available_bytes()
-        alive = len(platform.environments())
         for index in range(count):
-            name = latest if index == count - 1 else f"idle{index}"
+            name = f"idle{index}"
             create(platform, name, _FORMS, Runtime=node.name, MemorySize=memory_mib)
             time.sleep(0.3 if options == _LOADED else 0)
             latencies_ms(platform.port, invoke_bytes(name, PAYLOAD), 1)
         time.sleep(1)
-        whole = (before - available_bytes()) / (len(platform.environments()) - alive)
         private = platform.private_bytes()
+        kernel = statistics.mean(map(kernel_bytes, platform.environments()))
     how = "without" if options else "stem cells"
     show(
         f"private memory per idle {node.name}, {memory_mib} MB, {how}",
         f"{private / 1e6:.2f} MB",
-        f"{whole / 1e6:.1f} MB less on the machine, kernel included, {count} environments",
+        f"{(private + kernel) / 1e6:.2f} MB with the kernel's own, {count} environments",
     )
 
 

@@ -98,12 +98,22 @@ class LoadedStemCells:
         assignment = cell.assignment
         if assignment is None or assignment.writer < 0:
             raise SandboxError("the stem cell ended")
-        cell.limit(memory_mib, cpu_limit=self._cpu_limit)
         assignment.say(rest["environ"])
         wanted = {name: rest[name] for name in ("task_dir", "opt_dir", "tmp_mib")}
-        # The zygote is the last to hold the pipe: when it has mounted, the program goes on.
-        fds = [assignment.namespace, assignment.writer]
-        await zygote.assign(wanted, fds, assignment.close)
+        problems: list[OSError] = []
+
+        def let_go() -> None:
+            """While the zygote mounts the cell gets its limits; the program goes on when both have let go."""
+            try:
+                cell.limit(memory_mib, cpu_limit=self._cpu_limit)
+            except OSError as error:
+                problems.append(error)
+                cell.kill()
+            assignment.close()
+
+        await zygote.assign(wanted, [assignment.namespace, assignment.writer], let_go)
+        if problems:
+            raise problems[0]
         if cell.exited.done():
             raise SandboxError("the stem cell ended")
 
