@@ -17,11 +17,13 @@ from lambent.node.java.runtimes import (
     VERSIONS_FILE,
     JavaRuntime,
     choose_java,
+    find_javas,
     identity,
     java_command,
     look,
 )
-from lambent.node.runtimes import Interpreter, RuntimeChoice, runtime_label
+from lambent.node.ruby.runtimes import find_rubies
+from lambent.node.runtimes import Interpreter, RuntimeChoice, missing_runtime, runtime_label
 from lambent.node.sandbox.contract import SandboxError
 from lambent.node.sandbox.managed import managed_runtime, prepared_binds
 from lambent.node.sandbox.plain_programs import plain_program
@@ -224,3 +226,22 @@ def test_a_plain_process_is_told_where_layers_are() -> None:
         plain_program(make_spec(runtime="python3.11"), RuntimeChoice(PYTHON, None), "/t", "/o")
         is None
     )
+
+
+def test_what_is_not_prepared_is_refused_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Nothing stands in where nothing is prepared; what AWS refuses itself is left to that."""
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    for find in (find_javas, find_rubies):
+        find.cache_clear()
+    try:
+        for name in ("java17", "ruby3.4"):
+            missing = missing_runtime(name)
+            assert missing is not None
+            assert f"run: lambent runtimes add {name}" in missing
+        assert missing_runtime("java8") is None
+        assert missing_runtime("python3.12") is None
+    finally:
+        for find in (find_javas, find_rubies):
+            find.cache_clear()
