@@ -77,7 +77,7 @@ def up(
             min=0,
             max=16,
             help="Keep this many of each other runtime and memory size in use loaded and ready: "
-            "Node.js.",
+            "Node.js, Java, Ruby.",
         ),
     ] = 1,
     time_scale: Annotated[
