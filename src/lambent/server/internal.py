@@ -88,7 +88,9 @@ class Internal:
             return
         try:
             if len(exchange.body) > _MAX_REPLAY_BYTES:
-                raise invalid_parameter(f"A replay's request has {_MAX_REPLAY_BYTES} bytes at most.")
+                raise invalid_parameter(
+                    f"A replay's request has {_MAX_REPLAY_BYTES} bytes at most."
+                )
             shards = await self._replay(uuid, json.loads(exchange.body))
         except AwsError as error:
             _send(exchange, error.status, {"code": error.code, "message": error.message})

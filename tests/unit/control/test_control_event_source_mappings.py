@@ -148,8 +148,16 @@ def test_a_timestamp_comes_back_as_it_was_given(client: Any) -> None:
             NOT_YET,
             "Apache Kafka",
         ),
-        ({"EventSourceArn": "arn:aws:kafka:us-east-1:000000000000:cluster/c/u-1"}, NOT_YET, "Amazon MSK"),
-        ({"EventSourceArn": "arn:aws:mq:us-east-1:000000000000:broker:b:b-1"}, NOT_YET, "Amazon MQ"),
+        (
+            {"EventSourceArn": "arn:aws:kafka:us-east-1:000000000000:cluster/c/u-1"},
+            NOT_YET,
+            "Amazon MSK",
+        ),
+        (
+            {"EventSourceArn": "arn:aws:mq:us-east-1:000000000000:broker:b:b-1"},
+            NOT_YET,
+            "Amazon MQ",
+        ),
         ({"EventSourceArn": "arn:aws:rds:us-east-1:0:cluster:c"}, NOT_YET, "Amazon DocumentDB"),
         ({"EventSourceArn": STREAM + "/consumer/c:1"}, NOT_YET, "enhanced fan-out"),
         ({"EventSourceArn": QUEUE.replace("us-east-1", "eu-west-1")}, INVALID, "same region"),
@@ -180,8 +188,10 @@ def test_a_timestamp_comes_back_as_it_was_given(client: Any) -> None:
             (
                 {"EventSourceArn": QUEUE, member: value},
                 INVALID,
-                f"Unsupported '{member[0].lower()}{member[1:]}' parameter for given event source "
-                "mapping type.",
+                (
+                    f"Unsupported '{member[0].lower()}{member[1:]}' parameter for given event "
+                    "source mapping type."
+                ),
             )
             for member, value in (
                 ("ParallelizationFactor", 2),
