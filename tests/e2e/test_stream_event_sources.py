@@ -323,7 +323,7 @@ def test_replays_that_cannot_be_are_refused(
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(request, timeout=10)
         with refused.value as answer:
-            return answer.status, json.load(answer)["message"]
+            return refused.value.code, json.load(answer)["message"]
 
     horizon = b'{"from": "TRIM_HORIZON"}'
     assert asked(mapping, horizon, "text/plain")[0] == 415

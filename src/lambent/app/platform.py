@@ -11,7 +11,8 @@ from lambent import __version__
 from lambent.app.control import Control
 from lambent.app.credentials import Credentials
 from lambent.app.host import access_keys, listen, open_data_dir, read_or_none, room_of
-from lambent.app.images import NOT_ISOLATED, images_dir
+from lambent.app.images import NOT_ISOLATED
+from lambent.app.sandboxes import open_sandboxes
 from lambent.app.tagged import LambdaTags, LogsTags, SnsTags, SqsTags
 from lambent.control import lifecycle
 from lambent.control.locate import version_of
@@ -31,7 +32,6 @@ from lambent.invoke.outlets import LambdaOutlet, Outlets
 from lambent.invoke.placement import Placement
 from lambent.invoke.provisioned import Provisioned
 from lambent.invoke.tracing import Tracing
-from lambent.model.errors import PlatformFault
 from lambent.neighbours.api import NeighbourApi
 from lambent.neighbours.code_objects import CodeObjects
 from lambent.neighbours.forwarding import Neighbours
@@ -40,10 +40,7 @@ from lambent.neighbours.trace_export import TraceExport
 from lambent.node.agent import Node
 from lambent.node.linux import memory
 from lambent.node.runtimes import Interpreter, find_interpreters
-from lambent.node.sandbox.choose import open_backend
-from lambent.node.sandbox.contract import Backend, SandboxError
 from lambent.node.sandbox.namespaces import NamespaceBackend
-from lambent.node.sandbox.process import ProcessBackend
 from lambent.observe.metrics import Metrics
 from lambent.server.certificates import CertificateFile
 from lambent.server.code_sources import CodeSources
@@ -77,8 +74,6 @@ _STOP_DEADLINE_S = 10.0
 _MAX_HELD_BYTES = 1024 * 1024 * 1024
 _MAX_CONNECTIONS = 10_000
 """POLICY: what all clients together may make the platform hold."""
-_SPARE_SLOTS = 128
-"""Room for environments that are dying while their successors start."""
 
 
 OnReady = Callable[[Mapping[str, Any]], None]
@@ -127,7 +122,9 @@ class Platform:
             MAX_REQUEST_BYTES,
             discard_oversize=True,
         )
-        backend = await platform._open_backend(interpreters, port, data_dir)
+        backend, platform.notice = await open_sandboxes(
+            settings, interpreters, port, platform.endpoint, data_dir
+        )
         if not isinstance(backend, NamespaceBackend):
             control.images.not_isolated = NOT_ISOLATED
         stack.push_async_callback(backend.close)
@@ -349,41 +346,6 @@ class Platform:
         )
         stores = (self.queues, handler, directory, counting, self.metrics, clock, queues)
         return EventQueue(*stores, self.tracing)
-
-    async def _open_backend(
-        self, interpreters: list[Interpreter], port: int, data_dir: Path
-    ) -> Backend:
-        settings = self.settings
-        slots = settings.max_concurrency + _SPARE_SLOTS
-        try:
-            backend, self.notice = await open_backend(
-                settings.sandbox,
-                lambda: NamespaceBackend(
-                    interpreters,
-                    data_dir / "code",
-                    data_dir / "run",
-                    port,
-                    slots,
-                    cpu_limit=settings.cpu_limit,
-                    network=settings.network,
-                    stem_cells=settings.stem_cells,
-                    prepared_networks=settings.prepared_networks if settings.stem_cells else 0,
-                    loaded_stem_cells=settings.loaded_stem_cells,
-                    file_systems=settings.file_systems,
-                    images=images_dir(data_dir) / "trees",
-                ),
-                lambda: ProcessBackend(interpreters, self.endpoint),
-                settings.network,
-            )
-        except SandboxError as error:
-            raise PlatformFault(str(error)) from error
-        if settings.file_systems and not isinstance(backend, NamespaceBackend):
-            await backend.close()
-            raise PlatformFault(
-                "--file-system needs isolated functions: a plain process has no /mnt of its own. "
-                + (self.notice or "")
-            )
-        return backend
 
     def health(self) -> Mapping[str, Any]:
         """What ``GET /_lambent/health`` answers."""
