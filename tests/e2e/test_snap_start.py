@@ -127,6 +127,45 @@ def test_what_is_shown_says_whether_it_is_on(client: Any, publish: Any, deploy: 
     assert statuses["1"] == {"ApplyOn": "PublishedVersions", "OptimizationStatus": "On"}
 
 
+def test_an_event_loop_made_at_init_works_in_each_environment(publish: Any) -> None:
+    """What wakes it is each environment's own: it runs, hears its threads, and is not woken by its siblings."""
+    invoke = publish(
+        """
+        import asyncio, os, threading, time
+        LOOP = asyncio.new_event_loop()
+        LOOP.run_until_complete(asyncio.sleep(0))
+        READER, WRITER = os.pipe()
+        COUNTER = os.eventfd(2)
+
+        async def work(number):
+            heard = LOOP.create_future()
+            def tell():
+                time.sleep(0.2)
+                LOOP.call_soon_threadsafe(heard.set_result, number)
+            threading.Thread(target=tell).start()
+            result = await heard
+            server = await asyncio.start_server(lambda r, w: w.close(), "127.0.0.1", 0)
+            reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+            assert await reader.read() == b""
+            writer.close(); server.close()
+            return result
+
+        def handler(event, context):
+            used = time.process_time()
+            os.write(WRITER, context.aws_request_id.encode())
+            result = LOOP.run_until_complete(work(context.aws_request_id))
+            return [result, os.read(READER, 99).decode(), context.aws_request_id,
+                    os.eventfd_read(COUNTER), time.process_time() - used]
+        """,
+        Timeout=10,
+        MemorySize=1769,
+    )
+    for heard, read, request_id, counted, used_s in simultaneously(invoke, 3):
+        assert heard == read == request_id
+        assert counted == 2
+        assert used_s < 0.15, "it was woken for nothing"
+
+
 def test_latest_is_not_restored(client: Any, deploy: Any, isolated: None) -> None:
     """Only published versions start from a snapshot."""
     function = deploy(

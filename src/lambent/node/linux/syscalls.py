@@ -156,6 +156,12 @@ def fork_copy() -> int:
     return _check(int(_held.syscall(SYS_CLONE, *arguments)), "clone")
 
 
+def epoll_add(epoll: int, fd: int, events: int, data: int) -> None:
+    """epoll_ctl(2), to watch a descriptor with any data, not only its number."""
+    event = struct.pack("=IQ" if _IS_X86 else "=IxxxxQ", events, data)  # packed on x86 alone
+    _check(_libc.epoll_ctl(epoll, 1, fd, event), "epoll_ctl")
+
+
 def drop_capabilities_bounding() -> None:
     """Empties the bounding set, so that no exec can ever gain a capability. Before the uid changes."""
     for capability in range(_last_capability() + 1):

@@ -18,11 +18,12 @@ import random
 import signal
 import socket
 import sys
+import warnings
 from typing import Any
 
 from lambent.node.linux import seccomp
 from lambent.node.linux import syscalls as sys_
-from lambent.node.zygote import carried, isolate
+from lambent.node.zygote import carried, isolate, wakers
 
 _MAX_MESSAGE_BYTES = 256 * 1024
 _ORDER_FDS = 16
@@ -52,7 +53,9 @@ def serve(control: int) -> None:
         if not data:
             os._exit(0)
         try:
-            pid = os.fork()
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of threads, which the function knows it has
+                pid = os.fork()
         except OSError as error:
             node.send(f"not-forked {error}".encode())
             continue
@@ -62,7 +65,10 @@ def serve(control: int) -> None:
             return
         for fd in fds:
             os.close(fd)
-        _, status = os.waitpid(pid, 0)
+        try:
+            _, status = os.waitpid(pid, 0)
+        except ChildProcessError:  # a thread of the function's was there first
+            status = 0
         node.send(b"not-forked it ended" if status else b"forked")
 
 
@@ -81,7 +87,9 @@ def _join(fds: "list[int]") -> None:
     """Becomes an environment's process. Returns in it; ends instead where it cannot be, or is not wanted."""
     try:
         directory = os.getcwd()
-        luggage = carried.pack(set(fds))
+        woken_by = wakers.find(set(fds))
+        pairs = {fd for first, second, _ in woken_by.pairs for fd in (first, second)}
+        luggage = carried.pack({*fds, *pairs})
         sys_.setns(fds[_JOIN], seccomp.JOIN_FLAGS)
         if sys_.fork_copy():
             os._exit(0)
@@ -92,6 +100,7 @@ def _join(fds: "list[int]") -> None:
         os.chdir(directory)
         control = _connect(fds)
         carried.unpack(luggage)
+        wakers.renew(woken_by)
         control.send(b"joined")
         data = control.recv(_MAX_MESSAGE_BYTES)
         control.close()
