@@ -84,6 +84,7 @@ class Changes:
         """Environments of what is no more, or may not run, go; a function that may again keeps its."""
         *_, region, account_id, _, name = function_arn.split(":")
         self.counting.reserve(account_id, region, name, reserved)
+        self._directory.warm(account_id, region, name)
         self._provision(function_arn, provisioned)
         if self.events is not None:
             self.events.function_changed(account_id, region, name)

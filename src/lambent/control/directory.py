@@ -7,6 +7,7 @@ thread. 3. Only versions that can be invoked are kept, so refusals are always fr
 
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from threading import Lock
 
@@ -22,7 +23,7 @@ from lambent.control.locate import version_of
 from lambent.control.recursion import recursive_loop_mode
 from lambent.control.runtime_management import runtime_gone
 from lambent.control.snap_start import has_snapshot, not_ready
-from lambent.model.errors import conflict
+from lambent.model.errors import AwsError, conflict
 from lambent.model.function import FunctionVersion
 from lambent.model.function_name import FunctionName, parse_function_name
 from lambent.model.image import ContainerImage
@@ -32,6 +33,8 @@ from lambent.store import functions
 from lambent.store.code import CodeStore
 from lambent.store.database import Database
 
+_WARM_MAX = 1_000
+"""POLICY: targets kept, each some kilobytes."""
 _CacheKey = tuple[str, str, str, str | None]
 
 
@@ -71,6 +74,15 @@ class Directory:
         key = (account_id, region, function_name, qualifier)
         target = self._targets.get(key)
         return self._look_up(key) if target is None else target
+
+    def warm(self, account_id: str, region: str, function_name: str) -> None:
+        """Looks a function up before it is invoked: that is half a millisecond its first caller need not wait.
+
+        Only while little is kept: who makes thousands of functions will not invoke them all at once.
+        """
+        if len(self._targets) < _WARM_MAX:
+            with suppress(AwsError):  # Pending, deleted, refused: whoever asks hears of it
+                self.resolve(account_id, region, function_name, None)
 
     def invalidate(self, function_arn: str) -> None:
         """Forgets what is known of a function, by its unqualified ARN."""

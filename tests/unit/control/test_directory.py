@@ -177,3 +177,16 @@ def test_hit_costs_less_than_two_microseconds(client: Any, directory: Directory)
     runs = 2_000
     best = min(timeit(lambda: directory.resolve(*PLACE, "f", None), number=runs) for _ in range(20))
     assert best / runs < 2e-6
+
+
+def test_a_warmed_function_is_known_and_never_stale(client: Any, directory: Directory) -> None:
+    """Warming keeps the target that resolving gives; a change forgets it; what cannot run is no error."""
+    directory.warm(*PLACE, "f")
+    client.create("f", MemorySize=256)
+    directory.warm(*PLACE, "f")
+    assert (*PLACE, "f", None) in directory._targets
+    client("UpdateFunctionConfiguration", FunctionName="f", MemorySize=512)
+    assert directory.resolve(*PLACE, "f", None).primary.memory_mib == 512
+    client("DeleteFunction", FunctionName="f")
+    directory.warm(*PLACE, "f")
+    assert not directory._targets
