@@ -4,15 +4,22 @@ Source: "Implementing partial batch responses" (Lambda with SQS, Kinesis, Dynamo
 """
 
 import json
-from collections.abc import Collection, Hashable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Callable, Collection, Hashable, Sequence
+from typing import Any, Protocol, TypeVar
 
 
-def reported_failures(answer: bytes, known: Collection[str]) -> frozenset[str] | None:
+def _identifier(failure: Any) -> object:
+    return failure.get("itemIdentifier") if isinstance(failure, dict) else None
+
+
+def reported_failures(
+    answer: bytes, known: Collection[str], identifier_of: Callable[[Any], object] = _identifier
+) -> frozenset[str] | None:
     """The identifiers in ``batchItemFailures``; None where AWS takes the whole batch as failed.
 
     AWS: all succeeded with an empty or null list, an empty or null answer. All failed with an answer that is
     no JSON object, an identifier that is empty, null, under another name, or not in the batch (``known``).
+    ``identifier_of`` reads one failure.
     """
     try:
         document = json.loads(answer) if answer.strip() else None
@@ -27,7 +34,7 @@ def reported_failures(answer: bytes, known: Collection[str]) -> frozenset[str] |
         return None
     found = set()
     for failure in failures:
-        identifier = failure.get("itemIdentifier") if isinstance(failure, dict) else None
+        identifier = identifier_of(failure)
         if not isinstance(identifier, str) or identifier not in known:
             return None
         found.add(identifier)

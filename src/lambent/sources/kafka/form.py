@@ -5,13 +5,13 @@ error handling controls for Kafka event sources"; of destinations: "Capturing di
 """
 
 import base64
-import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from lambent.patterns.records import RecordFilter, read_payload
+from lambent.sources.failures import reported_failures
 from lambent.sources.kafka.contract import KafkaMessage
 from lambent.sources.stream_failures import Piece
 from lambent.sources.stream_form import timestamp
@@ -95,20 +95,7 @@ class KafkaForm:
         self, shard_id: str, answer: bytes, known: Collection[str]
     ) -> frozenset[str] | None:
         """See the protocol. AWS: the whole batch failed with anything that is not of it."""
-        try:
-            document = json.loads(answer) if answer.strip() else None
-        except (ValueError, RecursionError):
-            return None
-        if document is None:
-            return frozenset()
-        failures = document.get("batchItemFailures") if isinstance(document, dict) else ""
-        if failures is None:
-            return frozenset()
-        if not isinstance(failures, list):
-            return None
-        offsets = [_offset(failure, shard_id) for failure in failures]
-        found = frozenset(offset for offset in offsets if offset in known)
-        return found if all(offset in known for offset in offsets) else None
+        return reported_failures(answer, known, lambda failure: _offset(failure, shard_id))
 
     def batch_info(
         self, piece: Piece, settings: StreamSettings, shard_id: str
