@@ -390,10 +390,7 @@ def test_json_logs_have_the_records_of_a_restore(
     records = [json.loads(line) for line in first.log.splitlines() if line.startswith("{")]
     report = next(r["record"] for r in records if r["type"] == "platform.report")
     assert report["metrics"]["restoreDurationMs"] > 0
-    group = next(
-        g["logGroupName"] for g in logs.describe_log_groups()["logGroups"]
-        if name in stream_names(logs, g["logGroupName"])
-    )  # fmt: skip
+    group = poll(lambda: group_with(logs, name), 5, "its log group")
 
     def kinds() -> set[str]:
         events = logs.filter_log_events(logGroupName=group)["events"]
@@ -402,6 +399,13 @@ def test_json_logs_have_the_records_of_a_restore(
     wanted = {"platform.restoreStart", "platform.restoreRuntimeDone", "platform.restoreReport",
               "platform.initStart", "platform.initReport"}  # fmt: skip
     poll(lambda: wanted <= kinds(), 5, "the records")
+
+
+def group_with(logs: Any, stream: str) -> str | None:
+    """The log group that has this stream, if any has it yet."""
+    pages = logs.get_paginator("describe_log_groups").paginate()
+    groups = [group["logGroupName"] for page in pages for group in page["logGroups"]]
+    return next((group for group in groups if stream in stream_names(logs, group)), None)
 
 
 def stream_names(logs: Any, group: str) -> set[str]:
