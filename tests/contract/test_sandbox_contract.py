@@ -16,6 +16,7 @@ import pytest
 
 from lambent.node.linux import cgroups
 from lambent.node.sandbox.contract import ExitStatus, SandboxError
+from lambent.node.sandbox.namespaces import NamespaceBackend
 from lambent.testing.host import descendants, mounts, open_descriptors, processes_with
 from lambent.testing.loop import on_loop, until
 
@@ -311,3 +312,16 @@ async def test_its_network_is_given_back(open_host: Open, network: str) -> None:
         name = host.backend.describe()["network"].get("interface")
     assert name is None or name in made
     assert name not in {left for _, left in socket.if_nameindex()}
+
+
+@on_loop
+async def test_a_closed_backend_makes_no_zygote(open_host: Open) -> None:
+    """Whoever still asks for an environment when the backend is closed is refused, and nothing is left of it."""
+    async with open_host() as host:
+        if not isinstance(host.backend, NamespaceBackend):
+            pytest.skip("only namespaces have a zygote")
+        backend = host.backend
+    processes = descendants()
+    with pytest.raises(SandboxError, match="the platform stops"):
+        await backend.start(host.launch("echo"))
+    assert descendants() == processes

@@ -102,6 +102,7 @@ class NamespaceBackend:
         self._live = 0
         self._zygotes: dict[str, ZygoteClient] = {}
         self._opening = asyncio.Lock()
+        self._is_closing = False
         self._warming: asyncio.Task[None] | None = None
         self._layout = CgroupLayout(None, frozenset())
 
@@ -136,12 +137,17 @@ class NamespaceBackend:
             zygote = self._zygotes.get(interpreter.version)
             if zygote is not None and zygote.alive:
                 return zygote
+            if self._is_closing:
+                raise SandboxError("the platform stops")  # nobody would end another one
             if zygote is not None:
                 self._stem_cells.forget(interpreter.version)
                 self._loaded.cells.forget_all()
                 await zygote.close()
             zygote = ZygoteClient(interpreter)
             await zygote.open(self._setup(interpreter), self._connections.namespace)
+            if self._is_closing:
+                await zygote.close()
+                raise SandboxError("the platform stops")
             self._zygotes[interpreter.version] = zygote
             return zygote
 
@@ -317,6 +323,7 @@ class NamespaceBackend:
 
     async def close(self) -> None:
         """Ends the zygotes, and removes the cgroups once every sandbox (killed before) is gone."""
+        self._is_closing = True
         self._stem_cells.close()
         self.templates.close()
         self._loaded.cells.close()
