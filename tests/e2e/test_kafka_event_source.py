@@ -425,7 +425,11 @@ def test_sources_show_the_lag(driven: Any, platform: Any, poll: Any) -> None:
         with urllib.request.urlopen(f"{platform.url}/_lambent/sources", timeout=10) as answer:
             return next(each for each in json.load(answer)["sources"] if each["uuid"] == uuid_of)
 
-    told = poll(lambda: shown() if shown().get("lag") == 3 else None, 40, "the lag")
-    assert (told["source"], told["in_flight"]) == (f"kafka:{one.topic}", 1)
+    def began() -> Any:
+        now = shown()
+        return now if (now.get("lag"), now["in_flight"]) == (3, 1) else None
+
+    told = poll(began, 40, "the first of three records to be worked on")
+    assert told["source"] == f"kafka:{one.topic}"
     assert (told["shards"][0]["shard_id"], told["shards"][0]["lag"]) == (f"{one.topic}-0", 3)
     poll(lambda: shown()["lag"] == 0, 40, "it to be handled")

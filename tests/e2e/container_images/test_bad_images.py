@@ -1,5 +1,6 @@
 """Images that are none: AWS's errors and states, never a 500."""
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,11 @@ def test_an_image_that_cannot_be_unpacked_fails_its_function(
 ) -> None:
     """State Failed with AWS's reason code; an invocation is refused for the state."""
     layout = layouts / f"bad-{name}"
-    build(layout, "v1", shell_layers(), entrypoint=["sh", "/client"], architecture=architecture)
+    own = {
+        "opt/own": os.urandom(4_000_000)
+    }  # the largest blob, and one that no other image left behind
+    layers = [*shell_layers(), own]
+    build(layout, "v1", layers, entrypoint=["sh", "/client"], architecture=architecture)
     if damage is not None:
         damage(layout)
     made = create(uri(f"bad-{name}"))
