@@ -125,9 +125,8 @@ def test_an_image_that_cannot_be_unpacked_fails_its_function(
 ) -> None:
     """State Failed with AWS's reason code; an invocation is refused for the state."""
     layout = layouts / f"bad-{name}"
-    own = {
-        "opt/own": os.urandom(4_000_000)
-    }  # the largest blob, and one that no other image left behind
+    # The largest blob, and one that no other image left behind.
+    own: dict[str, str | bytes] = {"opt/own": os.urandom(4_000_000)}
     layers = [*shell_layers(), own]
     build(layout, "v1", layers, entrypoint=["sh", "/client"], architecture=architecture)
     if damage is not None:
