@@ -180,7 +180,9 @@ def test_tmp_is_as_large_as_configured(deploy: Callable[..., Any], isolated: Non
 
 def test_memory_up_to_the_limit_is_usable(deploy: Callable[..., Any]) -> None:
     """A function may use nearly all of its memory, and REPORT shows that it did."""
-    function = deploy("def handler(event, context): return len(b'x' * event)", MemorySize=256)
+    function = deploy(
+        "def handler(event, context): return len(b'x' * event)", MemorySize=256, Timeout=30
+    )
     small = function(1)
     large = function(180 * 1024 * 1024)
     assert large.payload == 180 * 1024 * 1024
