@@ -103,7 +103,8 @@ class PreparedNetworks:
         """A few more. False: it cannot be done now, and is tried again when one is taken."""
         addresses: list[str] = []
         with suppress(LookupError):
-            addresses += [self._outbound.take() for _ in range(_AT_A_TIME)]
+            while len(addresses) < _AT_A_TIME:
+                addresses.append(self._outbound.take())
         loop = asyncio.get_running_loop()
         making = loop.run_in_executor(self._thread, self._make_all, addresses)
         try:
