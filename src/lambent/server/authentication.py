@@ -12,6 +12,7 @@ whatever that does not recognise goes through :mod:`lambent.wire.sigv4`, which k
 import asyncio
 import hashlib
 import hmac
+import logging
 import time
 import uuid
 from calendar import timegm
@@ -24,7 +25,7 @@ from urllib.parse import parse_qs
 
 from lambent.gateway.function_url import MARK as FUNCTION_URL
 from lambent.http1.exchange import Exchange
-from lambent.model.errors import AwsError, ClientFault
+from lambent.model.errors import AwsError, ClientFault, PlatformFault
 from lambent.model.http import HttpRequest
 from lambent.server.callers import to_request
 from lambent.server.certificates import PATH as CERTIFICATE
@@ -36,6 +37,7 @@ MAX_BYTES_ON_LOOP = 256 * 1024
 """POLICY: digests of longer bodies are made on a thread; hashing this much takes about 0.2 ms."""
 _SNS_LINKS = {"ConfirmSubscription", "Unsubscribe"}
 """AWS: the links in SNS's messages are followed without credentials. Source: SNS API reference."""
+_log = logging.getLogger("lambent.server")
 _NAMING_HEADERS = frozenset(
     {b"authorization", b"x-amz-target", b"smithy-protocol", b"content-type"}
 )
@@ -127,21 +129,24 @@ class Authentication:
 
     def _fault(self, exchange: Exchange) -> AwsError | None:
         """What is wrong with a request's signature, in AWS's words; None when nothing is. Any thread."""
-        request = to_request(exchange)
         try:
-            scope = sigv4.require_scope(request)
-            key = self._look_up(scope.access_key_id)
-            if key is None or not _has_token(_token_of(request), key):
-                raise ClientFault(
-                    "UnrecognizedClientException",
-                    "The security token included in the request is invalid.",
-                    403,
-                )
-            now = datetime.fromtimestamp(self._now_s(), UTC)
-            sigv4.verify(request, scope, key.secret_access_key, now)
+            self._verify(to_request(exchange))
         except AwsError as fault:
             return fault
+        except Exception:
+            _log.exception("a signature could not be verified")
+            return PlatformFault("Lambent failed to verify the signature; its log says why.")
         return None
+
+    def _verify(self, request: HttpRequest) -> None:
+        """Raises AwsError unless a known key signed it."""
+        scope = sigv4.require_scope(request)
+        key = self._look_up(scope.access_key_id)
+        if key is None or not _has_token(_token_of(request), key):
+            message = "The security token included in the request is invalid."
+            raise ClientFault("UnrecognizedClientException", message, 403)
+        now = datetime.fromtimestamp(self._now_s(), UTC)
+        sigv4.verify(request, scope, key.secret_access_key, now)
 
 
 def _needs_none(exchange: Exchange) -> bool:

@@ -55,7 +55,7 @@ def verify(request: HttpRequest, scope: CredentialScope, secret_key: str, now: d
     _check_time(request, signed_at, now, presigned)
     _check_payload(request)
     expected = signature(request, scope, secret_key, signed_at)
-    if not hmac.compare_digest(expected, scope.signature):
+    if not hmac.compare_digest(expected.encode(), scope.signature.encode()):  # as text: ASCII only
         raise _invalid(
             "The request signature we calculated does not match the signature you provided. Check "
             "your AWS Secret Access Key and signing method. Consult the service documentation for "

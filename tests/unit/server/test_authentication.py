@@ -150,6 +150,17 @@ def test_a_wrong_key_is_told_so(made: tuple[Exchange, Recorder], code: str) -> N
     assert code.encode() in answer
 
 
+@pytest.mark.parametrize("size", [2, MAX_BYTES_ON_LOOP - 1])
+def test_a_signature_of_other_letters_is_a_wrong_one(size: int) -> None:
+    """Bytes that are no ASCII, in the signature or in the token, are answered 403 like any other wrong ones."""
+    for name, old in ((b"authorization", b"Signature="), (b"x-amz-security-token", b"")):
+        exchange, recorder = signed(body=b"x" * size)
+        exchange.headers[name] = exchange.headers.get(name, b"").partition(old or b"~")[0] + old
+        exchange.headers[name] += "\u00e9\u00fc".encode("latin-1")
+        assert not admitted((exchange, recorder))
+        assert recorder.answers[0][0] == 403
+
+
 def test_a_temporary_key_needs_its_token() -> None:
     """A minted key is admitted with its session token, and not without it or with another."""
     with_token = authentication(TOKEN)
