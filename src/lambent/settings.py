@@ -39,11 +39,12 @@ class Settings:
     """Where container images are looked for: ``repository/`` an OCI layout, ``repository.tar`` an archive."""
     registry: str = ""
     """``https://host/prefix``: the registry that is asked for images that are not there."""
-    stem_cells: int = 2
-    """POLICY: environments of each interpreter in use made ahead; each holds about 3 MB."""
-    loaded_stem_cells: int = 1
-    """POLICY: the same of programs that cannot fork, for each runtime and memory size that was used lately; each
-    holds what an idle environment does."""
+    stem_cells: int | None = None
+    """Environments of each interpreter in use made ahead, and forks of each version with SnapStart; each holds
+    about 3 MB. None: two, and as many as were started at once lately."""
+    loaded_stem_cells: int | None = None
+    """The same of programs that cannot fork, for each runtime and memory size that was used lately; each holds
+    what an idle environment does. None: one, and as many as were started at once lately."""
     prepared_networks: int = 100
     """POLICY: networks made ahead once functions run: about 0.15 MB of the kernel's memory each. None are where
     there are to be no stem cells."""

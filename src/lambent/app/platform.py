@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from lambent import __version__
+from lambent.app.ahead import Ahead, ahead_of
 from lambent.app.control import Control
 from lambent.app.credentials import Credentials
 from lambent.app.host import access_keys, listen, open_data_dir, read_or_none, room_of
@@ -134,7 +135,7 @@ class Platform:
         )
         control.snapshots.attach(platform.node, control.directory, backend)
         stack.push_async_callback(control.snapshots.close)
-        platform._open_pools(control, stack)
+        platform._open_pools(control, stack, ahead_of(backend, platform.node.snapshots))
         stack.callback(inside.close)
         edge = platform._make_edge(control, logs, mint)
         stack.callback(edge.close)
@@ -178,7 +179,7 @@ class Platform:
             stack.push_async_callback(export.close)
             self.tracing = Tracing(export)
 
-    def _open_pools(self, control: Control, stack: AsyncExitStack) -> None:
+    def _open_pools(self, control: Control, stack: AsyncExitStack, ahead: Ahead | None) -> None:
         """Environments: on demand, and those kept initialised."""
         settings = self.settings
         placement = Placement(
@@ -187,7 +188,10 @@ class Platform:
             settings.idle_timeout_s,
             room_of(settings),
             memory.available_bytes,
+            ahead,
         )
+        if self.node.snapshots is not None:
+            self.node.snapshots.has_room = placement.has_room_for
         self.placement = control.changes.placement = placement
         placement.open()
         stack.push_async_callback(placement.close, _STOP_DEADLINE_S)

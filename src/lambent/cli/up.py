@@ -15,6 +15,7 @@ from lambent.cli.failures import EXIT_USAGE, CliError
 from lambent.cli.file_systems import known_file_systems
 from lambent.cli.health import fetch_health
 from lambent.cli.images import known_images, known_registry
+from lambent.cli.stem_cells import known_number
 from lambent.model.errors import PlatformFault
 from lambent.settings import NetworkChoice, SandboxChoice, Settings
 
@@ -64,22 +65,22 @@ def up(
         ),
     ] = True,
     stem_cells: Annotated[
-        int,
+        str,
         typer.Option(
-            min=0,
-            max=64,
-            help="Keep this many environments of each interpreter in use ready for any function.",
+            metavar="auto|N",
+            help="Keep this many environments of each Python in use ready for any function, 0 to "
+            "128. auto: two, and as many as were started at once in the last ten minutes, where "
+            "there is memory to spare.",
         ),
-    ] = 2,
+    ] = "auto",
     loaded_stem_cells: Annotated[
-        int,
+        str,
         typer.Option(
-            min=0,
-            max=16,
+            metavar="auto|N",
             help="Keep this many of each other runtime and memory size in use loaded and ready: "
-            "Node.js, Java, Ruby.",
+            "Node.js, Java, Ruby; 0 to 128. auto: one, and as above.",
         ),
-    ] = 1,
+    ] = "auto",
     time_scale: Annotated[
         int,
         typer.Option(
@@ -180,8 +181,8 @@ def up(
         code_storage_mib=code_storage,
         allow_reset=allow_reset,
         cpu_limit=cpu_limit,
-        stem_cells=stem_cells,
-        loaded_stem_cells=loaded_stem_cells,
+        stem_cells=known_number("--stem-cells", stem_cells),
+        loaded_stem_cells=known_number("--loaded-stem-cells", loaded_stem_cells),
         time_scale=time_scale,
         neighbours=neighbours,
         neighbour_endpoints=known_neighbours(neighbour or []),

@@ -9,7 +9,7 @@ from typing import Any
 
 from lambent.invoke.assignment import Deliver, Effect, Pool, Start, Stop
 from lambent.invoke.eviction import Eviction
-from lambent.invoke.ports import Environment, Node
+from lambent.invoke.ports import Ahead, Environment, Node
 from lambent.invoke.room import UNBOUNDED, Room
 from lambent.model.errors import AwsError, ClientFault, PlatformFault
 from lambent.model.invocation import EnvironmentSpec, Invocation, InvocationResult
@@ -74,7 +74,7 @@ class Placement:
 
     ``max_environments``: how many may be alive at once; beyond it the least useful idle one of any pool makes
     room, and where none is idle the node refuses. ``room``: what they may have of the memory, of which
-    ``available_bytes`` are left.
+    ``available_bytes`` are left. ``ahead``: what the node has made before it is needed.
     """
 
     def __init__(
@@ -84,13 +84,14 @@ class Placement:
         idle_timeout_s: float,
         room: Room = UNBOUNDED,
         available_bytes: Callable[[], int] = lambda: sys.maxsize,
+        ahead: Ahead | None = None,
     ) -> None:
         self._node = node
         self._max_environments = max_environments
         self._idle_timeout_s = idle_timeout_s
         self._pools: dict[str, Pool[Environment, Waiter]] = {}
         self._specs: dict[str, EnvironmentSpec] = {}
-        self._eviction = Eviction(room, available_bytes, self._pools, self._specs)
+        self._eviction = Eviction(room, available_bytes, self._pools, self._specs, ahead)
         self._ready_once: set[Environment] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._live = 0
@@ -99,7 +100,8 @@ class Placement:
         self._sweeper: asyncio.TimerHandle | None = None
 
     def open(self) -> None:
-        """Begins sweeping idle environments."""
+        """Begins sweeping idle environments, and says what may be made ahead."""
+        self._eviction.relieve()
         self._sweeper = asyncio.get_running_loop().call_later(_SWEEP_S, self._sweep)
 
     def invoke(self, invocation: Invocation) -> "asyncio.Future[InvocationResult]":
@@ -229,7 +231,7 @@ class Placement:
 
     def _start(self, key: str, pool: Pool[Environment, Waiter]) -> None:
         spec = self._specs[key]
-        if not self._eviction.make_room(self._is_full):
+        if not self._eviction.make_room(self._is_full, key):
             waiter = pool.failed()
             if waiter is not None:
                 _refuse(waiter, PlatformFault(_NO_ROOM, "ServiceException", 503))
@@ -245,6 +247,10 @@ class Placement:
             key, pool, lambda: _Watch(self, key), lambda w: self._node.start(spec, w), give_up
         )
         self._keep(start)
+
+    def has_room_for(self, spec: EnvironmentSpec) -> bool:
+        """Whether its initialised version may be kept; what can be done without ends for it."""
+        return self._eviction.make_room(lambda _: False, spec.key, spec.memory_mib)
 
     def _is_full(self, freed: int) -> bool:
         return self._live - freed >= self._max_environments

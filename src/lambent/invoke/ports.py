@@ -1,6 +1,7 @@
 """What the invocation path needs from others, declared by the one who needs it."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Protocol
 
 from lambent.model.invocation import EnvironmentSpec, Invocation, InvocationResult, Target
@@ -42,3 +43,45 @@ class Node(Protocol):
     """Starts environments. ``start`` raises when the host cannot make one; nothing is left then."""
 
     async def start(self, spec: EnvironmentSpec, watcher: Watcher) -> Environment: ...
+
+
+class Template(Protocol):
+    """An initialised version that environments are forked from (SnapStart)."""
+
+    @property
+    def is_used(self) -> bool:
+        """Whether environments live of it."""
+        ...
+
+    @property
+    def idle_s(self) -> float: ...
+    @property
+    def init_s(self) -> float: ...
+    @property
+    def held_bytes(self) -> int:
+        """What it holds, or while it initialises what it may come to hold."""
+        ...
+
+
+class Ahead(Protocol):
+    """What a node made ahead: all of it can be done without, and is made again when it is needed."""
+
+    def held_bytes(self) -> int:
+        """What waits prepared, templates not counted."""
+        ...
+
+    def give_back(self, lacking_bytes: int) -> int:
+        """Ends as much of that as holds so many bytes, or all of it; what it held."""
+        ...
+
+    def allow(self, spare_bytes: int, left_bytes: int) -> None:
+        """What it may hold beyond a few of each kind, and what it may take of memory until this is said again."""
+        ...
+
+    def templates(self) -> Mapping[str, Template]:
+        """By the key of their version."""
+        ...
+
+    def end_template(self, key: str) -> None:
+        """Gives one up that is not used."""
+        ...

@@ -53,6 +53,8 @@ class Snapshot:
         self.spec = spec
         self.template = template
         self.used_s = born_s
+        self.init_s = 0.0
+        """What its initialisation took; 0 until it is over."""
         self.forks = 0
         self.request_id: bytes | None = None
         self.past_request_id: bytes | None = None
@@ -91,6 +93,7 @@ class Snapshot:
     def _report(self) -> None:
         self._capture.drain()
         now_ms, init_ms = time.time_ns() // 1_000_000, (time.monotonic() - self._born_s) * 1000
+        self.init_s = init_ms / 1000
         failure = self._failure
         if failure is None and self.template.exited.done():
             how = self.template.exited.result()

@@ -1,26 +1,70 @@
 """Idle environments make room: for others, and when the machine has little memory left. On a fake node."""
 
 import asyncio
+from dataclasses import dataclass, field
+from dataclasses import replace as changed
 
 import pytest
 
 from lambent.invoke.placement import Placement
 from lambent.invoke.room import Room
 from lambent.model.errors import PlatformFault
+from lambent.model.invocation import SNAP_START
 from lambent.testing.loop import on_loop, turns, until
 from lambent.testing.node import FakeEnvironment, FakeNode, make_invocation, make_spec
 
 MIB = 1024 * 1024
 
 
+@dataclass
+class FakeTemplate:
+    """One that nothing lives of."""
+
+    held_bytes: int
+    is_used: bool = False
+    idle_s: float = 10.0
+    init_s: float = 1.0
+
+
+@dataclass
+class FakeAhead:
+    """Cells of one MiB each, and templates."""
+
+    cells: int = 0
+    ended: list[str] = field(default_factory=list)
+    made: dict[str, FakeTemplate] = field(default_factory=dict)
+    allowed: tuple[int, int] | None = None
+
+    def held_bytes(self) -> int:
+        return self.cells * MIB
+
+    def give_back(self, lacking_bytes: int) -> int:
+        count = min(self.cells, -(-lacking_bytes // MIB))
+        self.cells -= count
+        return count * MIB
+
+    def allow(self, spare_bytes: int, left_bytes: int) -> None:
+        self.allowed = spare_bytes, left_bytes
+
+    def templates(self) -> dict[str, FakeTemplate]:
+        return self.made
+
+    def end_template(self, key: str) -> None:
+        del self.made[key]
+        self.ended.append(key)
+
+
 class Machine:
     """A platform's pools with a memory of a size that tests choose."""
 
-    def __init__(self, available_mib: int = 1 << 20, **room: int) -> None:
+    def __init__(self, available_mib: int = 1 << 20, cells: int = 0, **room: int) -> None:
         self.available_mib = available_mib
         self.node = FakeNode(automatic=True)
+        self.ahead = FakeAhead(cells)
         bounds = Room(**room)
-        self.placement = Placement(self.node, 100, 300, bounds, lambda: self.available_mib * MIB)
+        self.placement = Placement(
+            self.node, 100, 300, bounds, lambda: self.available_mib * MIB, self.ahead
+        )
 
     async def idle(self, name: str, memory_mib: int = 128, held_mib: int = 4) -> FakeEnvironment:
         """An idle environment of that function."""
@@ -106,4 +150,75 @@ async def test_without_memory_nothing_starts() -> None:
     machine.available_mib = 60
     machine.placement.invoke(make_invocation(make_spec("other")))
     await until(lambda: machine.node.by_state().get("invoking") == 1)
+    await machine.placement.close(1)
+
+
+@on_loop
+async def test_what_was_made_ahead_goes_before_any_environment() -> None:
+    """As much as lacks; then idle environments; templates that nothing lives of only where that is too little."""
+    machine = Machine(cells=20, reserve_bytes=100 * MIB)
+    idle = await machine.idle("idle", held_mib=10)
+    machine.ahead.made = {
+        "used": FakeTemplate(50 * MIB, is_used=True),
+        "slow": FakeTemplate(50 * MIB, init_s=9),
+        "quick": FakeTemplate(50 * MIB, init_s=1),
+    }
+    machine.available_mib = 95
+    machine.placement._sweep()
+    assert (machine.ahead.cells, idle.state, machine.ahead.ended) == (15, "ready", [])
+    machine.available_mib = 80
+    machine.placement._sweep()
+    await turns()
+    assert (machine.ahead.cells, idle.state, machine.ahead.ended) == (0, "gone", [])
+    machine.available_mib = 99
+    machine.placement._sweep()
+    assert machine.ahead.ended == ["quick"]
+    machine.available_mib = 10
+    machine.placement._sweep()
+    assert machine.ahead.ended == ["quick", "slow"]
+    assert machine.ahead.allowed == (0, 0)
+    await machine.placement.close(1)
+
+
+@on_loop
+async def test_what_waits_makes_room_for_a_start() -> None:
+    """Where it alone is what is too much nothing else ends; what is kept initialised is never taken for it."""
+    machine = Machine(cells=50, max_committed_mib=600)
+    idle = await machine.idle("idle", 256)
+    machine.placement.keep(make_spec("kept", memory_mib=128, key="kept"), 1)
+    await until(lambda: machine.placement.counts()["idle"] == 2)
+    machine.placement.invoke(make_invocation(make_spec("new", memory_mib=192)))
+    await until(lambda: machine.placement.counts()["busy"] == 1)
+    assert (machine.ahead.cells, idle.state) == (24, "ready")
+    assert machine.placement.counts()["idle"] == 2
+    answer = machine.placement.invoke(make_invocation(make_spec("more", memory_mib=512)))
+    with pytest.raises(PlatformFault, match="no memory left"):
+        await answer
+    assert machine.placement.counts()["idle"] == 1  # the one that is kept
+    await machine.placement.close(1)
+
+
+@on_loop
+async def test_a_template_counts_with_what_it_holds_or_will_hold() -> None:
+    """One that has to be made first takes as much as its environment; an unused one of another version goes."""
+    machine = Machine(max_committed_mib=600)
+    machine.ahead.made = {"other": FakeTemplate(200 * MIB)}
+    spec = changed(make_spec("snap", memory_mib=256), initialization_type=SNAP_START)
+    machine.placement.invoke(make_invocation(spec))
+    await until(lambda: machine.node.by_state().get("invoking") == 1)
+    assert machine.ahead.ended == ["other"]
+    assert not machine.placement.has_room_for(make_spec("published", memory_mib=512))
+    assert machine.placement.has_room_for(make_spec("published", memory_mib=256))
+    await machine.placement.close(1)
+
+
+@on_loop
+async def test_the_template_that_is_needed_stays() -> None:
+    """Its version's environment is refused rather than what it would be forked from ended."""
+    machine = Machine(max_committed_mib=400)
+    spec = changed(make_spec("snap", memory_mib=256), initialization_type=SNAP_START)
+    machine.ahead.made = {spec.key: FakeTemplate(200 * MIB)}
+    with pytest.raises(PlatformFault, match="no memory left"):
+        await machine.placement.invoke(make_invocation(spec))
+    assert machine.ahead.ended == []
     await machine.placement.close(1)

@@ -21,6 +21,9 @@ class FakeTemplate:
     exited: "asyncio.Future[ExitStatus]"
     is_retired: bool = False
 
+    def memory_peak_bytes(self) -> int:
+        return 30 << 20
+
     def retire(self) -> None:
         self.is_retired = True
         if not self.exited.done():
@@ -35,6 +38,7 @@ class FakeSnapshot:
     template: FakeTemplate
     used_s: float = 0.0
     forks: int = 0
+    init_s: float = 0.5
 
     @property
     def is_live(self) -> bool:
@@ -52,7 +56,11 @@ class Host:
     restored: list[Template] = field(default_factory=list)
     prepared: list[Template] = field(default_factory=list)
     gate: asyncio.Event = field(default_factory=asyncio.Event)
+    forking: asyncio.Event = field(default_factory=asyncio.Event)
     failure: Exception | None = None
+
+    def __post_init__(self) -> None:
+        self.forking.set()
 
     async def begin(self, _: Any, spec: EnvironmentSpec) -> Snapshot:
         future: asyncio.Future[ExitStatus] = asyncio.get_running_loop().create_future()
@@ -67,6 +75,7 @@ class Host:
         raise NotImplementedError
 
     async def restore(self, template: Template, environ: Mapping[str, str]) -> Sandbox:
+        await self.forking.wait()
         self.restored.append(template)
         return cast("Sandbox", object())
 
@@ -180,5 +189,55 @@ def test_closing_ends_what_is_there_and_what_is_on_its_way() -> None:
         await asyncio.wait([waiting], timeout=1)
         assert waiting.cancelled()
         assert not host.begun[0].is_live
+
+    asyncio.run(run())
+
+
+def test_one_that_nothing_lives_of_can_be_given_up() -> None:
+    """Not while one is forked of it, nor while forks live; the next environment has it made again."""
+
+    async def run() -> None:
+        host = Host()
+        snapshots = registry(host)
+        on_its_way = asyncio.ensure_future(snapshots.make(make_spec(memory_mib=256)))
+        await asyncio.sleep(0)
+        (state,) = snapshots.states().values()
+        assert (state.is_used, state.held_bytes) == (True, 256 << 20)
+        host.gate.set()
+        await on_its_way
+        key = make_spec().key
+        assert snapshots.states()[key].held_bytes == 30 << 20
+        host.forking.clear()
+        restoring = asyncio.ensure_future(snapshots.restore(make_spec(), {}))
+        await asyncio.sleep(0)
+        snapshots.give_up(key)
+        assert host.begun[0].is_live
+        host.forking.set()
+        await restoring
+        snapshots.give_up(key)
+        assert host.begun[0].is_live
+        host.begun[0].forks = 0
+        snapshots.give_up(key)
+        assert not host.begun[0].is_live
+        assert snapshots.states() == {}
+        await snapshots.restore(make_spec(), {})
+        assert [made.is_live for made in host.begun] == [False, True]
+
+    asyncio.run(run())
+
+
+def test_what_is_published_without_memory_for_it_is_refused() -> None:
+    """Nothing is begun; a version that is initialised already needs no more."""
+
+    async def run() -> None:
+        host = Host()
+        host.gate.set()
+        snapshots = registry(host)
+        await snapshots.make(make_spec("there"))
+        snapshots.has_room = lambda _: False
+        await snapshots.make(make_spec("there"))
+        with pytest.raises(SandboxError, match="--max-memory"):
+            await snapshots.make(make_spec("another"))
+        assert len(host.begun) == 1
 
     asyncio.run(run())

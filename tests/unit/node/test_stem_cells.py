@@ -21,6 +21,10 @@ class Cell:
         self.discarded = 0
         self.exited: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
+    def memory_peak_bytes(self) -> int:
+        """Less than any."""
+        return 0
+
     def discard(self) -> None:
         """Ends it."""
         self.discarded += 1

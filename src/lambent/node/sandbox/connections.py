@@ -73,6 +73,11 @@ class Connections:
         """What functions read there."""
         return self._outbound.resolver.text if self._outbound else ""
 
+    @property
+    def prepared(self) -> PreparedNetworks | None:
+        """Where networks are made ahead; None where there are none with a way out."""
+        return self._prepared
+
     def take_prepared(self) -> PreparedNetwork | None:
         """A network made ahead, for the next slot; None where there is none."""
         return None if self._prepared is None else self._prepared.take()

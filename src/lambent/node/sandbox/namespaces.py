@@ -25,6 +25,8 @@ from lambent.node.sandbox.assignment import Assignment
 from lambent.node.sandbox.birth import bear
 from lambent.node.sandbox.connections import Connections
 from lambent.node.sandbox.contract import Launch, SandboxError, Template
+from lambent.node.sandbox.isolation import isolation, not_limited
+from lambent.node.sandbox.made_ahead import MadeAhead
 from lambent.node.sandbox.managed import (
     WAITING_PROGRAMS,
     hidden_node_root,
@@ -46,10 +48,6 @@ from lambent.settings import NetworkChoice
 
 MAX_PIDS = 1024
 """AWS: processes and threads of an environment. Source: "Lambda quotas"."""
-_NO_CGROUPS = (
-    "not limited, for want of a cgroup to do it in. Run as root, or in a delegated one: "
-    "systemd-run --user --scope -p Delegate=yes lambent up"
-)
 _SETUP_DEADLINE_S = 10.0
 _REMOVE_RETRY_S = 0.005
 _REMOVE_TRIES = 400
@@ -61,7 +59,8 @@ class NamespaceBackend:
     ``code_root``: the directory under which every ``task_dir`` and ``opt_dir`` lies. ``run_dir``: an empty
     directory to build roots on. ``endpoint_port``: where the platform is reachable inside. ``network``: whether
     functions have a way out; ``auto``: where that can be had. ``file_systems``: access point ARN → the host's
-    directory that functions share. ``images``: where unpacked container images lie.
+    directory that functions share. ``images``: where unpacked container images lie. ``stem_cells``,
+    ``loaded_stem_cells``: how many of each kind wait, and up to ``most_…`` as they are wanted.
     """
 
     def __init__(
@@ -76,6 +75,8 @@ class NamespaceBackend:
         network: NetworkChoice = "auto",
         stem_cells: int = 0,
         loaded_stem_cells: int = 0,
+        most_stem_cells: int | None = None,
+        most_loaded_stem_cells: int | None = None,
         prepared_networks: int = 0,
         file_systems: Mapping[str, Path] | None = None,
         images: Path | None = None,
@@ -89,12 +90,34 @@ class NamespaceBackend:
         ports = (RUNTIME_API_PORT, endpoint_port)
         self._connections = Connections(network, ports, prepared_networks)
         self._cpu_limit = cpu_limit
-        self._stem_cells = StemCells(self._make_stem_cell, lambda i: i.version, stem_cells)
+        self.ahead = MadeAhead()
+        """What waits prepared, to be bounded by whoever answers for the machine's memory."""
+        self._stem_cells = StemCells(
+            self._make_stem_cell,
+            lambda i: i.version,
+            stem_cells,
+            most=most_stem_cells,
+            ahead=self.ahead,
+            label=lambda i: f"python{i.version}",
+        )
         self._requests = Requests(code_root, endpoint_port, tuple(self._file_systems))
         self._loaded = LoadedStemCells(
-            self._make_loaded, self.zygote, loaded_stem_cells, cpu_limit=cpu_limit
+            self._make_loaded,
+            self.zygote,
+            loaded_stem_cells,
+            cpu_limit=cpu_limit,
+            most=most_loaded_stem_cells,
+            ahead=self.ahead,
         )
-        self.templates = Templates(self, self, endpoint_port, stem_cells, cpu_limit=cpu_limit)
+        self.templates = Templates(
+            self,
+            self,
+            endpoint_port,
+            stem_cells,
+            cpu_limit=cpu_limit,
+            most=most_stem_cells,
+            ahead=self.ahead,
+        )
         self._slots = list(range(max_environments - 1, -1, -1))
         self.rootless = os.geteuid() != 0
         # An ordinary user has no other ids to give: inside its namespace it is root, then a mere 1000.
@@ -113,6 +136,8 @@ class NamespaceBackend:
         for functions and one was asked for.
         """
         await self._connections.open()
+        if self._connections.prepared is not None:
+            self.ahead.join_networks(self._connections.prepared)
         self._layout = prepare_layout()
         try:
             await self.zygote(self._interpreters[0])
@@ -181,7 +206,7 @@ class NamespaceBackend:
         managed = managed_runtime(launch.spec, choice)
         rest = self._requests.rest(launch, managed)
         memory_mib = launch.spec.memory_mib
-        self._loaded.cells.postpone()
+        self.ahead.postpone()
         if managed.waiting and not launch.extensions and launch.spec.file_system is None:
             kind = self._requests.kind(launch.spec.runtime, choice.interpreter, managed)
             loaded = await self._loaded.start(kind, rest, memory_mib)
@@ -207,6 +232,7 @@ class NamespaceBackend:
     async def restore(self, template: Template, environ: Mapping[str, str]) -> NamespaceSandbox:
         """An environment forked from one of :meth:`start_template`. Raises SandboxError."""
         assert isinstance(template, TemplateSandbox)  # noqa: S101 - made here
+        self.ahead.postpone()
         return await self.templates.restore(template, environ)
 
     def prepare(self, template: Template) -> None:
@@ -343,29 +369,14 @@ class NamespaceBackend:
 
     def describe(self) -> Mapping[str, Any]:
         """What isolation really holds, for health and doctor."""
-        layout = self._layout
-        namespaces = dict.fromkeys(("mount", "pid", "network", "ipc", "uts"), True)
-        limits = {f"{c}_limit": layout.has(c) for c in ("memory", "cpu", "pids")}
-        limits["cpu_limit"] &= self._cpu_limit
-        missing = [c for c in ("memory", "cpu", "pids") if not layout.has(c)]
-        notices = [f"{', '.join(missing)}: {_NO_CGROUPS}"] if missing else []
-        notices += self._connections.notices()
         return {
             "kind": "namespaces",
             "templates": self.templates.templates(),
             "forks_ahead": self.templates.count(),
             "stem_cells": self._stem_cells.count(),
             "loaded_stem_cells": self._loaded.cells.count(),
+            "ahead": self.ahead.describe(),
             "network": self._connections.describe(),
-            "isolation": {
-                **namespaces,
-                "user": self.rootless,
-                "read_only_root": True,
-                "seccomp": True,
-                "unprivileged_uid": True,
-                "cgroup": layout.version,
-                **limits,
-                "freeze": True,
-            },
-            "notices": notices,
+            "isolation": isolation(self._layout, cpu_limit=self._cpu_limit, rootless=self.rootless),
+            "notices": [*not_limited(self._layout), *self._connections.notices()],
         }

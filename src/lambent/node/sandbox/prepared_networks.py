@@ -49,7 +49,7 @@ class PreparedNetworks:
     def __init__(self, outbound: OutboundNetwork, ports: Sequence[int], ahead: int) -> None:
         self._outbound = outbound
         self._ports = tuple(ports)
-        self._ahead = ahead
+        self._ahead = self._most = ahead
         self._ready: deque[PreparedNetwork] = deque()
         self._thread = ThreadPoolExecutor(1, "lambent-networks")
         self._making: asyncio.Task[None] | None = None
@@ -70,6 +70,15 @@ class PreparedNetworks:
             self._making = loop.create_task(self._keep_up())
         return taken
 
+    def bound(self, most: int) -> None:
+        """There are to be no more than that, for want of memory or because there is some again; others go."""
+        self._most = most
+        while len(self._ready) > most:
+            self._discard(self._ready.pop())
+        lacks = len(self._ready) < min(self._ahead, most)
+        if lacks and self._making is None and self._quiet_at_s:
+            self._making = asyncio.get_running_loop().create_task(self._keep_up())
+
     async def close(self) -> None:
         """Gives all back that nobody took."""
         self._ahead = 0
@@ -82,14 +91,16 @@ class PreparedNetworks:
             self._maker = None
         self._thread.shutdown()
         while self._ready:
-            network = self._ready.popleft()
-            network.discard()
-            self._outbound.give_back(network.address)
+            self._discard(self._ready.popleft())
+
+    def _discard(self, network: PreparedNetwork) -> None:
+        network.discard()
+        self._outbound.give_back(network.address)
 
     async def _keep_up(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            while len(self._ready) < self._ahead:
+            while len(self._ready) < min(self._ahead, self._most):
                 wait_s = self._quiet_at_s - loop.time()
                 if wait_s > 0:
                     await asyncio.sleep(wait_s)

@@ -5,6 +5,7 @@ Contract:
 2. They are made when nothing else is being started, so that they never delay an environment that is waited for,
    and only of kinds that functions use.
 3. One that dies while it waits is noticed, given back like any environment, never handed out, and replaced.
+4. How many wait follows from what was asked for at once, and from the memory (:mod:`.demand`, :mod:`.made_ahead`).
 
 A kind is an interpreter, or the command of a program that cannot fork (:mod:`.stem_cells_loaded`).
 """
@@ -16,22 +17,32 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from lambent.node.sandbox.contract import SandboxError
+from lambent.node.sandbox.demand import PAUSE_S, Demand, Number, Wish
+from lambent.node.sandbox.made_ahead import MadeAhead, Use
 from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
 
-GROW_AFTER_S = 0.1
-"""POLICY: how long nothing must have been started before they are made again."""
+GROW_AFTER_S = PAUSE_S
 REPLACE_AFTER_S = 1.0
 """POLICY: one that died is replaced no sooner: something may be killing them all."""
 RETRY_AFTER_S = 30.0
 """POLICY: when none could be made it is tried again, if nobody asks before."""
 
+_LEAST_BYTES = 3_300_000
+"""What a waiting environment holds at least, its namespaces and what a group does not count included (ADR 42)."""
+_UNCOUNTED_BYTES = 500_000
+_REST_S = 0.1
+"""POLICY: at most; beyond the base number whoever makes them rests for as long as one took."""
+_MOST_SIZES = 256
+
 Kind = TypeVar("Kind")
 
 
 class StemCells(Generic[Kind]):
-    """Up to ``count`` of each kind in use. ``make`` makes one; raises SandboxError where it cannot.
+    """``count`` of each kind in use; as they are wanted, up to ``most``.
 
-    ``keep_s``: how long a kind is in use after it was asked for last. ``most_kinds``: how many are at a time.
+    ``make`` makes one; raises SandboxError where it cannot. ``keep_s``: how long a kind is in use after it was
+    asked for last. ``most_kinds``: how many are at a time. ``ahead``: what decides about numbers. ``label``: how
+    health calls a kind.
     """
 
     def __init__(
@@ -40,12 +51,23 @@ class StemCells(Generic[Kind]):
         key: Callable[[Kind], str],
         count: int,
         *,
+        most: int | None = None,
         keep_s: float | None = None,
         most_kinds: int | None = None,
+        ahead: MadeAhead | None = None,
+        label: Callable[[Kind], str] | None = None,
     ) -> None:
         self._make = make
         self._key = key
         self._count = count
+        self._most = count if most is None else most
+        self._label = label or key
+        self._ahead = ahead or MadeAhead()
+        self._ahead.join(self)
+        self._demand: dict[str, Demand] = {}
+        self._numbers: dict[str, Number] = {}
+        self._sizes: dict[str, int] = {}
+        """What one of a kind holds, as it was found; remembered also where the kind is not in use."""
         self._keep_s = keep_s
         self._most_kinds = most_kinds
         self._shelves: dict[str, deque[NamespaceSandbox]] = {}
@@ -60,10 +82,10 @@ class StemCells(Generic[Kind]):
 
     def take(self, kind: Kind) -> NamespaceSandbox | None:
         """One that waits, if there is any; others are made once it is quiet."""
-        if not self._count or self._closed:
+        if not self._most or self._closed:
             return None
-        self._use(kind)
-        self._grow_later()
+        self.use(kind)
+        self._demand[self._key(kind)].started(asyncio.get_running_loop().time())
         shelf = self._shelves.get(self._key(kind))
         while shelf:
             cell = shelf.popleft()
@@ -71,6 +93,13 @@ class StemCells(Generic[Kind]):
                 return cell
             cell.discard()
         return None
+
+    def use(self, kind: Kind) -> None:
+        """It is in use: its base number is made once it is quiet, though none is asked for now."""
+        if not self._most or self._closed:
+            return
+        self._use(kind)
+        self._grow_later()
 
     def postpone(self) -> None:
         """Something else is being started: what is missing is made when it is quiet again."""
@@ -105,13 +134,15 @@ class StemCells(Generic[Kind]):
         self._kinds.pop(key, None)
         self._kinds[key] = kind
         self._asked_s[key] = loop.time()
+        self._demand.setdefault(key, Demand())
         if self._most_kinds is not None and len(self._kinds) > self._most_kinds:
             self._drop(next(iter(self._kinds)))
         if self._keep_s is not None and self._expiry is None:
             self._expiry = loop.call_later(self._keep_s, self._expire)
 
     def _drop(self, key: str) -> None:
-        del self._kinds[key], self._asked_s[key]
+        del self._kinds[key], self._asked_s[key], self._demand[key]
+        self._numbers.pop(key, None)
         self.forget(key)
 
     def _expire(self) -> None:
@@ -140,24 +171,91 @@ class StemCells(Generic[Kind]):
     async def _grow(self) -> None:
         """One after the other, until all are there or something else is being started."""
         failed: set[str] = set()
+        loop = asyncio.get_running_loop()
+        self._ahead.plan()
         while self._timer is None and (key := self._missing(failed)) is not None:
-            shelf = self._shelves.setdefault(key, deque())
-            try:
-                cell = await self._make(self._kinds[key])
-            except SandboxError:  # what stands in the way is told to who asks for one
-                failed.add(key)
-                self._retry_later()
-                continue
-            if self._shelves.get(key) is not shelf:
-                cell.discard()  # of a zygote that was replaced meanwhile, or of a kind not in use any more
-                continue
-            shelf.append(cell)
-            cell.exited.add_done_callback(partial(self._on_exit, shelf, cell))
+            async with self._ahead.turn:
+                if self._timer is not None or self._missing(failed) != key:
+                    continue  # it was another's turn for so long
+                if not self._ahead.take(self._size(key)):
+                    return
+                begun_s = loop.time()
+                await self._make_one(key, failed)
+            if len(self._shelves.get(key, ())) > self._count:
+                await asyncio.sleep(min(_REST_S, loop.time() - begun_s))
+
+    async def _make_one(self, key: str, failed: set[str]) -> None:
+        shelf = self._shelves.setdefault(key, deque())
+        try:
+            cell = await self._make(self._kinds[key])
+        except SandboxError:  # what stands in the way is told to who asks for one
+            failed.add(key)
+            self._retry_later()
+            return
+        if self._shelves.get(key) is not shelf:
+            cell.discard()  # of a zygote that was replaced meanwhile, or of a kind not in use any more
+            return
+        if len(self._sizes) >= _MOST_SIZES:
+            self._sizes.clear()
+        self._sizes[key] = max(_LEAST_BYTES, cell.memory_peak_bytes() + _UNCOUNTED_BYTES)
+        shelf.append(cell)
+        cell.exited.add_done_callback(partial(self._on_exit, shelf, cell))
 
     def _missing(self, failed: set[str]) -> str | None:
         """A kind of which too few wait, looked for anew each time: others come into use meanwhile."""
-        found = (k for k in reversed(self._kinds) if len(self._shelves.get(k, ())) < self._count)
+        found = (
+            k for k in reversed(self._kinds) if len(self._shelves.get(k, ())) < self._number(k)
+        )
         return next((key for key in found if key not in failed), None)
+
+    def _number(self, key: str) -> int:
+        number = self._numbers.get(key)
+        return min(self._count, self._most) if number is None else number.make
+
+    def _size(self, key: str) -> int:
+        return self._sizes.get(key, _LEAST_BYTES)
+
+    # How many; see lambent.node.sandbox.made_ahead
+
+    def uses(self) -> list[Use]:
+        """The kinds in use."""
+        now_s = asyncio.get_running_loop().time()
+        return [
+            Use(
+                key,
+                self._label(kind),
+                self._asked_s[key],
+                Wish(self._count, self._most, self._demand[key].wanted(now_s), self._size(key)),
+                len(self._shelves.get(key, ())),
+            )
+            for key, kind in self._kinds.items()
+        ]
+
+    def held_bytes(self) -> int:
+        """What those that wait hold."""
+        return sum(len(shelf) * self._size(key) for key, shelf in self._shelves.items())
+
+    def set_number(self, key: str, number: Number) -> None:
+        """How many of a kind are to wait from now on."""
+        self._numbers[key] = number
+
+    def give_back(self, key: str, count: int) -> int:
+        """Ends up to ``count`` of a kind, the oldest first; how many it were."""
+        shelf = self._shelves.get(key, deque())
+        count = min(count, len(shelf))
+        for _ in range(count):
+            shelf.popleft().discard()
+        return count
+
+    def grow(self) -> None:
+        """Begins to make what lacks, unless something is being started, or it could not be made just now."""
+        if (
+            self._timer is None
+            and self._retry is None
+            and not self._closed
+            and self._missing(set())
+        ):
+            self._begin()
 
     def _retry_later(self) -> None:
         if self._retry is None:

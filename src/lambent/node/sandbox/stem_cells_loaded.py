@@ -16,6 +16,7 @@ from typing import Any
 
 from lambent.node.runtimes import Interpreter
 from lambent.node.sandbox.contract import SandboxError
+from lambent.node.sandbox.made_ahead import MadeAhead
 from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
 from lambent.node.sandbox.stem_cells import StemCells
 from lambent.node.sandbox.zygote_client import ZygoteClient
@@ -25,6 +26,7 @@ KEEP_S = 600.0
 MOST_KINDS = 8
 """POLICY: of how many kinds cells wait at a time; each holds some 10 MB, a Java virtual machine more."""
 _LOAD_DEADLINE_S = 10.0
+_LABEL_LENGTH = 120
 _TMP_MIB = 512
 """What /tmp is made with; it gets the function's size later."""
 
@@ -56,7 +58,7 @@ def loaded_kind(interpreter: Interpreter, rest: Mapping[str, Any]) -> LoadedKind
 class LoadedStemCells:
     """See the module. ``make`` starts a program; ``zygote`` finds the process that mounts for it.
 
-    ``count``: how many of each kind wait.
+    ``count``: how many of each kind wait; up to ``most`` as they are wanted.
     """
 
     def __init__(
@@ -66,12 +68,21 @@ class LoadedStemCells:
         count: int,
         *,
         cpu_limit: bool,
+        most: int | None = None,
+        ahead: MadeAhead | None = None,
     ) -> None:
         self._make_one = make
         self._zygote = zygote
         self._cpu_limit = cpu_limit
         self.cells = StemCells[LoadedKind](
-            self._make, lambda kind: kind.key, count, keep_s=KEEP_S, most_kinds=MOST_KINDS
+            self._make,
+            lambda kind: kind.key,
+            count,
+            most=most,
+            keep_s=KEEP_S,
+            most_kinds=MOST_KINDS,
+            ahead=ahead,
+            label=_label,
         )
 
     async def start(
@@ -132,3 +143,10 @@ class LoadedStemCells:
             cell.discard()
             raise SandboxError("the program did not come to wait")
         return cell
+
+
+def _label(kind: LoadedKind) -> str:
+    """The execution environment, and what distinguishes it from others of the same: its program's options."""
+    environ, command = kind.rest["environ"], kind.rest["entry"]["command"]
+    options = [word for word in command if word.startswith("-")]
+    return " ".join([environ.get("AWS_EXECUTION_ENV", command[0]), *options])[:_LABEL_LENGTH]

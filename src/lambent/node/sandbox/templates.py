@@ -21,6 +21,7 @@ from lambent.node.runtimes import Interpreter
 from lambent.node.sandbox import ways
 from lambent.node.sandbox.birth import bear, receive_fds
 from lambent.node.sandbox.contract import SandboxError
+from lambent.node.sandbox.made_ahead import MadeAhead
 from lambent.node.sandbox.namespace_sandbox import Owner
 from lambent.node.sandbox.stem_cells import StemCells
 from lambent.node.sandbox.template_sandbox import ForkSandbox, TemplateSandbox, hear_joined
@@ -57,10 +58,21 @@ class Room(Protocol):
 
 
 class Templates:
-    """Of one backend, ``owner`` of the sandboxes. ``cpu_limit``: whether CPU goes with memory."""
+    """Of one backend, ``owner`` of the sandboxes. ``cpu_limit``: whether CPU goes with memory.
+
+    ``count``: how many forks of each in use wait; up to ``most`` as they are wanted.
+    """
 
     def __init__(
-        self, owner: Owner, room: Room, endpoint_port: int, ahead: int, *, cpu_limit: bool
+        self,
+        owner: Owner,
+        room: Room,
+        endpoint_port: int,
+        count: int,
+        *,
+        cpu_limit: bool,
+        most: int | None = None,
+        ahead: MadeAhead | None = None,
     ) -> None:
         self._owner = owner
         self._room = room
@@ -68,7 +80,14 @@ class Templates:
         self._cpu_limit = cpu_limit
         self._made: dict[TemplateSandbox, _Made] = {}
         self._cells: StemCells[TemplateSandbox] = StemCells(
-            self._fork, lambda t: str(id(t)), ahead, keep_s=_KEEP_S, most_kinds=_MOST_TEMPLATES
+            self._fork,
+            lambda t: str(id(t)),
+            count,
+            most=most,
+            keep_s=_KEEP_S,
+            most_kinds=_MOST_TEMPLATES,
+            ahead=ahead,
+            label=self._label,
         )
 
     async def start(
@@ -136,9 +155,7 @@ class Templates:
 
     def prepare(self, template: TemplateSandbox) -> None:
         """Forks are made ahead from now on."""
-        cell = self._cells.take(template)
-        if cell is not None:
-            cell.discard()
+        self._cells.use(template)
 
     def templates(self) -> int:
         """How many are there to be forked."""
@@ -151,6 +168,12 @@ class Templates:
     def close(self) -> None:
         """Ends the forks that wait; no more are made."""
         self._cells.close()
+
+    def _label(self, template: TemplateSandbox) -> str:
+        made = self._made.get(template)
+        environ = made.rest["environ"] if made is not None else {}
+        name = environ.get("AWS_LAMBDA_FUNCTION_NAME", "")
+        return f"forks of {name}:{environ.get('AWS_LAMBDA_FUNCTION_VERSION', '')}"
 
     def _cpu(self, memory_mib: int) -> int:
         return memory_mib if self._cpu_limit else 0
