@@ -1,15 +1,20 @@
 """How an environment is connected, as messages a child only sends."""
 
+import os
+import socket
 import struct
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambent.node.linux import links
+from lambent.node.linux import links, syscalls
 from lambent.node.linux.netlink import decode
+from lambent.node.sandbox.network import OutboundNetwork
 from lambent.node.sandbox.ways import INDEX, loopback_only, outbound
 from lambent.node.zygote.network import Way
+from lambent.testing.loop import on_loop
 
 MAC = bytes.fromhex("02ffffffffff")
 
@@ -39,3 +44,25 @@ def test_without_a_way_out_there_is_loopback() -> None:
     way = Way(**loopback_only())
     assert way.make == ""
     assert list(decode(bytes.fromhex(way.configure))) == [links.bring_up()]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="making networks needs root")
+@on_loop
+async def test_the_index_inside_is_nobodys_between() -> None:
+    """Linux before 6.15 refuses an index that the namespace has from which an interface is made in another."""
+    network = OutboundNetwork()
+    try:
+        await network.open()
+    except (OSError, LookupError) as error:
+        pytest.skip(f"no way out here: {error}")
+    with ThreadPoolExecutor(1) as thread:
+        taken = thread.submit(_indexes, network.namespace).result()
+    await network.close()
+    assert taken
+    assert INDEX not in taken
+
+
+def _indexes(namespace: int) -> set[int]:
+    """Of the interfaces there, seen by a thread that is gone afterwards."""
+    syscalls.setns(namespace, syscalls.CLONE_NEWNET)
+    return {index for index, _ in socket.if_nameindex()}

@@ -10,8 +10,13 @@ from typing import Any
 from lambent.node.linux import links
 from lambent.node.linux.netlink import Message, encode
 
-INDEX = 2
-"""The interface's index inside: the first after loopback's."""
+INDEX = 100
+"""The interface's index inside: one that no other has, there or in the namespace between.
+
+Before Linux 6.15 the kernel looks for the index of a new interface where the message is sent from, not where the
+interface is to be, and answers "File exists". And modules of tunnels (sit, ipip) put interfaces into every
+namespace, from 2 on.
+"""
 
 
 @cache
