@@ -93,7 +93,7 @@ def test_new_configuration_replaces_environments(deploy: Callable[..., Any]) -> 
             left = round(context.get_remaining_time_in_millis() / 1000)
             return [os.environ.get("COLOUR"), context.memory_limit_in_mb, left]
     """)
-    assert function().payload == [None, "128", 3]
+    assert function().payload == [None, "128", 10]
     function.client.update_function_configuration(
         FunctionName=function.name,
         Environment={"Variables": {"COLOUR": "red"}},
