@@ -56,30 +56,48 @@ def _return(action: int) -> bytes:
     return _op(_RET, action)
 
 
-def _when_equal(number: int, action: int) -> list[bytes]:
-    return [_op(_JEQ, number, 0, 1), _return(action)]
-
-
 def build_filter(machine: str | None = None) -> bytes:
     """The filter for ``machine`` (default: this one) as an array of ``struct sock_filter``.
+
+    A binary search: when it is loaded the kernel runs it for every number there is, to remember which are
+    always allowed; the others go through it each time.
 
     Raises LookupError for an architecture without a table.
     """
     machine = machine or platform.machine()
     column = {"x86_64": 0, "aarch64": 1}[machine]
-    eperm, enosys = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS
     program = [_op(_LOAD, 4), _op(_JEQ, _AUDIT_ARCH[machine], 1, 0), _return(_KILL), _op(_LOAD, 0)]
+    return b"".join(program + _search(_ranges(column)))
+
+
+def _ranges(column: int) -> "list[tuple[int, list[bytes]]]":
+    """What is done from each number on, until the next one that is named."""
+    eperm, enosys = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS
+    allowed = [_return(_ALLOW)]
+    does = {n: [_return(eperm)] for names in _DENIED.values() if (n := names[column]) is not None}
+    does[_CLONE3] = [_return(enosys)]
+    does[_CLONE[column]] = _check_clone(eperm)
+    does[_SOCKET[column]] = _check_socket(_ERRNO | errno.EAFNOSUPPORT)
     # Newer calls than this table knows, and the x32 numbers above 0x40000000.
-    program += [_op(_JGE, _FIRST_UNKNOWN, 0, 1), _return(enosys)]
-    program += _when_equal(_CLONE3, enosys)
-    for numbers in _DENIED.values():
-        number = numbers[column]
-        if number is not None:
-            program += _when_equal(number, eperm)
-    program += _check_clone(_CLONE[column], eperm)
-    program += _check_socket(_SOCKET[column], _ERRNO | errno.EAFNOSUPPORT)
-    program.append(_return(_ALLOW))
-    return b"".join(program)
+    does[_FIRST_UNKNOWN] = [_return(enosys)]
+    found = [(0, allowed)]
+    for number in sorted(does):
+        for start, body in ((number, does[number]), (number + 1, allowed)):
+            if found[-1][0] == start:
+                found.pop()
+            if not found or found[-1][1] != body:
+                found.append((start, body))
+    found.pop()  # no number after the first unknown one is known
+    return found
+
+
+def _search(ranges: "list[tuple[int, list[bytes]]]") -> list[bytes]:
+    """The accumulator holds the number; the last one named that is not above it decides."""
+    if len(ranges) == 1:
+        return ranges[0][1]
+    middle = len(ranges) // 2
+    below = _search(ranges[:middle])
+    return [_op(_JGE, ranges[middle][0], len(below), 0), *below, *_search(ranges[middle:])]
 
 
 def build_template_filter(machine: str | None = None) -> bytes:
@@ -99,25 +117,23 @@ def build_template_filter(machine: str | None = None) -> bytes:
     return b"".join(program) + build_filter(machine)
 
 
-def _check_clone(number: int, action: int) -> list[bytes]:
+def _check_clone(action: int) -> list[bytes]:
     """clone(2) may not make namespaces: its flags are the first argument, at offset 16."""
     return [
-        _op(_JEQ, number, 0, 4),
         _op(_LOAD, 16),
         _op(_JSET, _NEW_NAMESPACE_FLAGS & ~0x80, 0, 1),
         _return(action),
-        _op(_LOAD, 0),
+        _return(_ALLOW),
     ]
 
 
-def _check_socket(number: int, action: int) -> list[bytes]:
+def _check_socket(action: int) -> list[bytes]:
     """socket(2) only for the families a function has a use for."""
     checks = [
         _op(_JEQ, family, len(_ALLOWED_FAMILIES) - index, 0)
         for index, family in enumerate(_ALLOWED_FAMILIES)
     ]
-    body = [_op(_LOAD, 16), *checks, _return(action)]
-    return [_op(_JEQ, number, 0, len(body)), *body]
+    return [_op(_LOAD, 16), *checks, _return(action), _return(_ALLOW)]
 
 
 def _ask_to_join(number: int) -> list[bytes]:

@@ -20,7 +20,6 @@ CLONE_CHILD_CLEARTID, CLONE_CHILD_SETTID = 0x200000, 0x1000000
 CLONE_INTO_CGROUP = 0x200000000
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_SECUREBITS, PR_SET_NO_NEW_PRIVS = 1, 24, 28, 38
 PR_SET_DUMPABLE, PR_SET_NAME, PR_GET_TID_ADDRESS, PR_CAP_AMBIENT = 4, 15, 40, 47
-PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 AT_FDCWD, AT_RECURSIVE, AT_EMPTY_PATH = -100, 0x8000, 0x1000
 OPEN_TREE_CLONE, MOVE_MOUNT_F_EMPTY_PATH = 1, 4
 
@@ -39,6 +38,7 @@ _libc.umount2.argtypes = [ctypes.c_char_p, ctypes.c_int]
 _libc.unshare.argtypes = [ctypes.c_int]
 _libc.setns.argtypes = [ctypes.c_int, ctypes.c_int]
 _libc.prctl.argtypes = [ctypes.c_int] + [ctypes.c_ulong] * 4
+_libc.signal.argtypes, _libc.signal.restype = [ctypes.c_int, ctypes.c_void_p], ctypes.c_void_p
 _held.syscall.restype = ctypes.c_long
 _libc.syscall.restype = ctypes.c_long
 
@@ -162,6 +162,17 @@ def epoll_add(epoll: int, fd: int, events: int, data: int) -> None:
     _check(_libc.epoll_ctl(epoll, 1, fd, event), "epoll_ctl")
 
 
+def set_signal(number: int, disposition: int) -> None:
+    """signal(2) with ``SIG_DFL`` (0) or ``SIG_IGN`` (1), behind the back of Python's own table."""
+    if _libc.signal(number, disposition) == ctypes.c_void_p(-1).value:
+        _check(-1, f"signal {number}")
+
+
+def clear_environ() -> None:
+    """clearenv(3): no variable is left, for what is written in C. Python remembers its own."""
+    _check(-_libc.clearenv(), "clearenv")
+
+
 def drop_capabilities_bounding() -> None:
     """Empties the bounding set, so that no exec can ever gain a capability. Before the uid changes."""
     for capability in range(_last_capability() + 1):
@@ -184,15 +195,21 @@ def drop_capabilities() -> None:
 
 def load_seccomp(program: bytes) -> None:
     """Installs a BPF program (see :mod:`lambent.node.linux.seccomp`) over this process, for good."""
-    buffer = ctypes.create_string_buffer(program, len(program))
-    fprog = struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer))
-    holder = ctypes.create_string_buffer(fprog, len(fprog))
-    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.addressof(holder))
+    fprog = _describe_filter(program)
+    result = _libc.syscall(SYS_SECCOMP, SECCOMP_SET_MODE_FILTER, 0, fprog)
+    _check(result, "seccomp")
 
 
 def load_seccomp_listener(program: bytes) -> int:
     """The same, for a program that asks for some calls: the descriptor on which it asks (Linux 5.5)."""
-    buffer = ctypes.create_string_buffer(program, len(program))
-    fprog = struct.pack("HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer))
-    flags = SECCOMP_FILTER_FLAG_NEW_LISTENER
+    fprog, flags = _describe_filter(program), SECCOMP_FILTER_FLAG_NEW_LISTENER
     return _check(_libc.syscall(SYS_SECCOMP, SECCOMP_SET_MODE_FILTER, flags, fprog), "seccomp")
+
+
+def _describe_filter(program: bytes) -> bytes:
+    """A ``struct sock_fprog``, good for as long as ``program`` lives.
+
+    A ctypes buffer would be a type of its own for this length: making one copies 30 pages that a child shares.
+    """
+    address = ctypes.c_void_p.from_buffer(ctypes.c_char_p(program)).value
+    return struct.pack("HxxxxxxQ", len(program) // 8, address)

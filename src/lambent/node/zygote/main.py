@@ -67,7 +67,7 @@ class Zygote:
         )
         self.filter = seccomp.build_filter()
         self.template_filter = seccomp.build_template_filter()
-        self.ahead = runtime.preload(setup["runtime_paths"])
+        self.ahead = runtime.preload(setup["runtime_paths"], root.REHEARSED)
         if not self.rootless:
             # Here, once: children inherit it. (In a user namespace of its own a child has to do it again.)
             sys_.drop_capabilities_bounding()
@@ -169,7 +169,7 @@ def _be_child(zygote: Zygote, request: "dict[str, Any]", fds: "list[int]") -> No
     control = socket.socket(fileno=fds[0])
     try:
         try:
-            _leave_node(zygote)
+            zygote.node.close()  # while a child held its way to the node, the zygote's death would not show
             report = _isolate(zygote, request, fds, control)
         except OSError as error:
             control.send(f"error {error}".encode())
@@ -191,14 +191,6 @@ def _be_child(zygote: Zygote, request: "dict[str, Any]", fds: "list[int]") -> No
         with contextlib.suppress(Exception):
             sys.stdout.flush()
         os._exit(status)
-
-
-def _leave_node(zygote: Zygote) -> None:
-    """The zygote's way to the node is not its children's: while one held it, the zygote's death would not show."""
-    zygote.node.close()
-    null = os.open(os.devnull, os.O_RDWR)
-    os.dup2(null, 0)
-    os.close(null)
 
 
 def _execute(request: "dict[str, Any]", report: int) -> None:
@@ -231,7 +223,7 @@ def _isolate(
     zygote: Zygote, request: "dict[str, Any]", fds: "list[int]", control: socket.socket
 ) -> int:
     """Returns the descriptor of ``control`` where another program is to be executed, else -1."""
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    sys_.set_signal(signal.SIGCHLD, 0)
     has_extensions, is_template = bool(request["extensions"]), "template" in request
     last = len(fds) - (has_extensions or is_template)
     isolate.enter_cgroups(fds[5 if request["v2"] else 4 : last])
@@ -317,8 +309,12 @@ def main() -> None:
     """Takes the node's socket as descriptor 0."""
     sys_.prctl(sys_.PR_SET_PDEATHSIG, signal.SIGKILL)
     signals.restore()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    # Pid 1s are reaped by the kernel. Python does not know, so that in a child it knows what is so again there.
+    sys_.set_signal(signal.SIGCHLD, 1)
     node = socket.socket(fileno=os.dup(0))
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
     data, fds, _, _ = socket.recv_fds(node, _MAX_MESSAGE_BYTES, 1)
     try:
         zygote = Zygote(node, json.loads(data), fds)

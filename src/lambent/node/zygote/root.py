@@ -8,7 +8,7 @@ import os
 
 from lambent.node.linux import syscalls as sys_
 from lambent.node.linux.init_program import write_init
-from lambent.node.zygote import file_systems
+from lambent.node.zygote import file_systems, rehearsal
 
 HIDDEN = "/.lambent"
 """Holds what children still need while they set themselves up; they unmount it before any foreign code."""
@@ -18,6 +18,9 @@ SHARED = HIDDEN + "/fs"
 
 INIT = HIDDEN + "/init"
 """Pid 1 of every environment; see :mod:`lambent.node.linux.init_program`."""
+
+REHEARSED = HIDDEN + "/rehearsed"
+"""The module that is imported before any function's; see :mod:`lambent.node.zygote.rehearsal`."""
 
 _SYSTEM = ("usr", "bin", "sbin", "lib", "lib64", "lib32", "libx32")
 _ETC = (
@@ -77,6 +80,9 @@ def build_root(
     for inside, outside in sorted(binds.items()):
         _bind(outside, root + inside)
     write_init(root + INIT)
+    os.makedirs(root + REHEARSED)
+    with open(rehearsal.file_in(root + REHEARSED), "w") as file:
+        file.write(rehearsal.SOURCE)
     _bind(code_root, root + HIDDEN + "/code")
     _bind("/proc", root + HIDDEN + "/proc", recursive=True)
     attributes = sys_.MOUNT_ATTR_RDONLY | sys_.MOUNT_ATTR_NOSUID

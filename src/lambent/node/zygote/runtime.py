@@ -12,14 +12,22 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from lambent.node.zygote import heap
+from lambent.node.zygote import heap, rehearsal, variables
 
 _PLATFORM_PACKAGE = "lambent"
-_AHEAD = ("awslambdaric.lambda_runtime_hooks_runner", "http.client", "socket", "traceback", "uuid")
+_AHEAD = (
+    "awslambdaric.lambda_literals",
+    "awslambdaric.lambda_runtime_hooks_runner",
+    "http.client",
+    "socket",
+    "traceback",
+    "uuid",
+)
 _SDK = ("boto3", "boto3.session", "botocore.session", "botocore.client", "botocore.httpsession")
 
 
-_REHEARSALS = 20
+_hidden: "list[object]" = []
+"""The platform's modules in a child: to take them apart would cost it 50 pages, and nobody finds them here."""
 
 
 class Ahead(NamedTuple):
@@ -46,7 +54,7 @@ def load_client(paths: "list[str]") -> Ahead:
     return Ahead((), frozenset(), platform, main)
 
 
-def preload(paths: "list[str]") -> Ahead:
+def preload(paths: "list[str]", rehearsed: str) -> Ahead:
     """Imports the runtime client, the SDK and what they need later on from ``paths``, for a fork to have."""
     pipe = _ask_fresh_interpreter(paths)
     client = load_client(paths)
@@ -54,15 +62,20 @@ def preload(paths: "list[str]") -> Ahead:
         # A host whose boto3 cannot be imported still runs functions that do not need it.
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
-    with contextlib.suppress(Exception):
-        _rehearse()
     usual = _read_all(pipe).split()
     extra = tuple(set(sys.modules) - set(usual) - set(client.platform)) if usual else ()
     tops = frozenset(name.partition(".")[0] for name in extra)
+    client = client._replace(extra=extra, extra_tops=tops)
+
+    def prepare() -> None:
+        random.seed()
+        forget_shadowed(client, [rehearsed])
+
+    rehearsal.rehearse(client.main, rehearsed, prepare)
     gc.collect()
     heap.fill_holes()
     gc.freeze()
-    return client._replace(extra=extra, extra_tops=tops)
+    return client
 
 
 def _ask_fresh_interpreter(paths: "list[str]") -> int:
@@ -79,28 +92,6 @@ def _ask_fresh_interpreter(paths: "list[str]") -> int:
     os.posix_spawn(sys.executable, arguments, os.environ, file_actions=actions)
     os.close(writer)
     return reader
-
-
-def _rehearse() -> None:
-    """Runs the runtime client's own code a few times on an event that goes nowhere.
-
-    Python 3.11 and later rewrite bytecode as it gets warm; done here, the pages stay shared. What is
-    called is the client's inner life: where it has changed, nothing is rehearsed.
-    """
-    bootstrap = importlib.import_module("awslambdaric.bootstrap")
-    marshalling = importlib.import_module("awslambdaric.lambda_runtime_marshaller")
-
-    class Nowhere:
-        marshaller = marshalling.LambdaMarshaller()
-
-        def post_invocation_result(self, *_: object) -> None:
-            """Where an answer would go."""
-
-    for _ in range(_REHEARSALS):
-        bootstrap.handle_event_request(
-            Nowhere(), lambda event, context: [event, context.get_remaining_time_in_millis()],
-            "0", b'{"n": 1, "list": ["a"]}', "application/json", None, None, "arn", 0, None, None,
-        )  # fmt: skip
 
 
 def _read_all(fd: int) -> str:
@@ -126,14 +117,13 @@ def forget_shadowed(ahead: Ahead, search: "list[str]") -> bool:
 
 def run(environ: "dict[str, str]", search: "list[str]", ahead: Ahead) -> None:
     """Becomes the function's runtime: returns only when that ends."""
-    os.environ.clear()
-    os.environ.update(environ)
+    variables.replace(environ)
     sys.path[:0] = search
     sys.dont_write_bytecode = True
     random.seed()
     forget_shadowed(ahead, search)
     for name in ahead.platform:
-        sys.modules.pop(name, None)
+        _hidden.append(sys.modules.pop(name, None))
     if environ.get("AWS_LAMBDA_LOG_FORMAT") or environ.get("AWS_LAMBDA_LOG_LEVEL"):
         # It read them when it was imported, for nobody in particular. The module stays the same
         # object, so its entry point finds what is read now.
