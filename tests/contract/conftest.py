@@ -20,6 +20,7 @@ from lambent.node.sandbox.contract import Backend, ExitStatus, Launch, Sandbox, 
 from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
 from lambent.node.sandbox.namespaces import NamespaceBackend
 from lambent.node.sandbox.process import ProcessBackend
+from lambent.node.sandbox.stem_cells_python import ForkKind
 from lambent.settings import NetworkChoice
 from lambent.testing.loop import until
 from lambent.testing.node import make_spec
@@ -167,7 +168,7 @@ class Host:
 async def grow_stem_cells(backend: Any) -> None:
     """Until the next start finds one made ahead."""
     cells = backend._stem_cells
-    cells._use(find_interpreters()[0])
+    cells._use(ForkKind(find_interpreters()[0], is_loaded=not backend.rootless))
     if not cells.count():
         cells._begin()
         await until(cells.count, _DEADLINE_S)

@@ -38,6 +38,7 @@ _DENIED = {
     "unshare": (272, 97), "uselib": (134, None), "userfaultfd": (323, 282), "vhangup": (153, 58),
     "vmsplice": (278, 75),
 }  # fmt: skip
+_TO_MOUNT = ("mount", "move_mount")
 _CLONE, _SOCKET, _CLONE3, _FIRST_UNKNOWN = (56, 220), (41, 198), 435, 463
 _SETNS, _SETSOCKOPT, _NOTIFY = (308, 268), (54, 208), 0x7FC00000
 _INET, _INET6, _NETLINK, _SOCK_RAW, _SOCK_TYPE = 2, 10, 16, 3, 0xF
@@ -56,8 +57,10 @@ def _return(action: int) -> bytes:
     return _op(_RET, action)
 
 
-def build_filter(machine: str | None = None) -> bytes:
+def build_filter(machine: str | None = None, *, may_mount: bool = False) -> bytes:
     """The filter for ``machine`` (default: this one) as an array of ``struct sock_filter``.
+
+    ``may_mount`` leaves out what :func:`build_last_filter` denies.
 
     A binary search: when it is loaded the kernel runs it for every number there is, to remember which are
     always allowed; the others go through it each time.
@@ -67,14 +70,33 @@ def build_filter(machine: str | None = None) -> bytes:
     machine = machine or platform.machine()
     column = {"x86_64": 0, "aarch64": 1}[machine]
     program = [_op(_LOAD, 4), _op(_JEQ, _AUDIT_ARCH[machine], 1, 0), _return(_KILL), _op(_LOAD, 0)]
-    return b"".join(program + _search(_ranges(column)))
+    return b"".join(program + _search(_ranges(column, _TO_MOUNT if may_mount else ())))
 
 
-def _ranges(column: int) -> "list[tuple[int, list[bytes]]]":
+def build_last_filter(machine: str | None = None) -> bytes:
+    """What makes a filter with ``may_mount`` whole: of two filters the one that denies counts.
+
+    It need not look at the architecture, nor at other numbers of the same calls: the first one does.
+    """
+    machine = machine or platform.machine()
+    column = {"x86_64": 0, "aarch64": 1}[machine]
+    program = [_op(_LOAD, 0)]
+    for name in _TO_MOUNT:
+        number = _DENIED[name][column]
+        assert number is not None  # noqa: S101 - every architecture has them
+        program += [_op(_JEQ, number, 0, 1), _return(_ERRNO | errno.EPERM)]
+    return b"".join([*program, _return(_ALLOW)])
+
+
+def _ranges(column: int, allowed_names: "tuple[str, ...]") -> "list[tuple[int, list[bytes]]]":
     """What is done from each number on, until the next one that is named."""
     eperm, enosys = _ERRNO | errno.EPERM, _ERRNO | errno.ENOSYS
     allowed = [_return(_ALLOW)]
-    does = {n: [_return(eperm)] for names in _DENIED.values() if (n := names[column]) is not None}
+    does = {
+        number: [_return(eperm)]
+        for name, numbers in _DENIED.items()
+        if (number := numbers[column]) is not None and name not in allowed_names
+    }
     does[_CLONE3] = [_return(enosys)]
     does[_CLONE[column]] = _check_clone(eperm)
     does[_SOCKET[column]] = _check_socket(_ERRNO | errno.EAFNOSUPPORT)

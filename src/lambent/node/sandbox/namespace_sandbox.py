@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 from collections import deque
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, Protocol
 
@@ -66,6 +67,8 @@ class NamespaceSandbox:
         self._promised: deque[asyncio.Future[socket.socket]] = deque()
         self.assignment: Assignment | None = None
         """Of a stem cell whose program is loaded and waits."""
+        self.waits: asyncio.Future[bool] | None = None
+        """Of a loaded stem cell of Python: resolves when it waits (true), or when that will never be (false)."""
         self.on_process_exit: OnProcessExit | None = None
         self.stdout_fd = self.telemetry_fd = self.extension_fd = -1
         self.runtime_api: socket.socket
@@ -86,9 +89,13 @@ class NamespaceSandbox:
     def specialise(self, message: bytes, memory_mib: int, *, cpu_limit: bool) -> None:
         """Tells a stem cell what to become, within which limits. Raises OSError; it is of no use then."""
         self.limit(memory_mib, cpu_limit=cpu_limit)
+        self.tell(message)
+
+    def tell(self, message: bytes, fds: Sequence[int] = ()) -> None:
+        """One message to a stem cell, and descriptors. Raises OSError; it is of no use then."""
         if self._control is None:
             raise ConnectionResetError("it ended")
-        self._control.send(message)
+        socket.send_fds(self._control, [message], fds)
 
     def limit(self, memory_mib: int, *, cpu_limit: bool) -> None:
         """The limits of the function that a stem cell is going to be. Raises OSError."""
@@ -231,6 +238,7 @@ class NamespaceSandbox:
         self._read_control()  # nobody is left to say more
         if self.assignment is not None:
             self.assignment.close()
+        self._tell_waits(False)
         self._cgroup.close()
         self._remove_cgroup(_REMOVE_TRIES)
         self._ended = status
@@ -286,6 +294,8 @@ class NamespaceSandbox:
             self._give_socket([socket.socket(fileno=fd) for fd in fds])
         elif kind == "waits" and self.assignment is not None:
             self.assignment.take(*fds)
+        elif kind == "waits":
+            self._tell_waits(True)
         elif kind == "extension":
             self._tell_extension(rest)
         elif kind != "exit":
@@ -298,6 +308,10 @@ class NamespaceSandbox:
                 self._reported = ExitStatus(int(code), int(number))
             if self.on_process_exit is not None:
                 self.on_process_exit("", self._reported)
+
+    def _tell_waits(self, waits: bool) -> None:
+        if self.waits is not None and not self.waits.done():
+            self.waits.set_result(waits)
 
     def _tell_extension(self, text: str) -> None:
         how, _, reason = text.partition("\n")

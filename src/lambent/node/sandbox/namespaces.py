@@ -37,6 +37,13 @@ from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
 from lambent.node.sandbox.requests import Requests
 from lambent.node.sandbox.stem_cells import StemCells
 from lambent.node.sandbox.stem_cells_loaded import LoadedKind, LoadedStemCells
+from lambent.node.sandbox.stem_cells_python import (
+    ForkKind,
+    become_python,
+    fork_kinds,
+    is_plain_python,
+    until_it_waits,
+)
 from lambent.node.sandbox.template_sandbox import TemplateSandbox
 from lambent.node.sandbox.templates import Templates
 from lambent.node.sandbox.zygote_client import RUNTIME_API_PORT, RUNTIME_PATH, ZygoteClient
@@ -94,11 +101,10 @@ class NamespaceBackend:
         """What waits prepared, to be bounded by whoever answers for the machine's memory."""
         self._stem_cells = StemCells(
             self._make_stem_cell,
-            lambda i: i.version,
+            lambda k: k.key,
             stem_cells,
             most=most_stem_cells,
             ahead=self.ahead,
-            label=lambda i: f"python{i.version}",
         )
         self._requests = Requests(code_root, endpoint_port, tuple(self._file_systems))
         self._loaded = LoadedStemCells(
@@ -165,7 +171,8 @@ class NamespaceBackend:
             if self._is_closing:
                 raise SandboxError("the platform stops")  # nobody would end another one
             if zygote is not None:
-                self._stem_cells.forget(interpreter.version)
+                for kind in fork_kinds(interpreter):
+                    self._stem_cells.forget(kind.key)
                 self._loaded.cells.forget_all()
                 await zygote.close()
             zygote = ZygoteClient(interpreter)
@@ -212,16 +219,28 @@ class NamespaceBackend:
             loaded = await self._loaded.start(kind, rest, memory_mib)
             if loaded is not None:
                 return loaded
-        # Extensions need a pipe more than a stem cell has.
-        cell = None if launch.extensions else self._stem_cells.take(choice.interpreter)
-        if cell is not None:
-            try:
-                cell.specialise(json.dumps(rest).encode(), memory_mib, cpu_limit=self._cpu_limit)
-            except OSError:
-                cell.discard()
-            else:
-                return cell
-        return await self._make(choice.interpreter, memory_mib, rest)
+        cell = self._become(choice.interpreter, launch, rest)
+        return cell or await self._make(choice.interpreter, memory_mib, rest)
+
+    def _become(
+        self, interpreter: Interpreter, launch: Launch, rest: Mapping[str, Any]
+    ) -> NamespaceSandbox | None:
+        """A stem cell that is the function of ``rest`` now; None where none waits, or none could become it."""
+        if launch.extensions:
+            return None  # they need a pipe more than a stem cell has
+        kind = ForkKind(interpreter, is_plain_python(launch, rest) and not self.rootless)
+        cell = self._stem_cells.take(kind)
+        if cell is None:
+            return None
+        if kind.is_loaded:
+            return cell if become_python(cell, launch, rest, cpu_limit=self._cpu_limit) else None
+        message = json.dumps(rest).encode()
+        try:
+            cell.specialise(message, launch.spec.memory_mib, cpu_limit=self._cpu_limit)
+        except OSError:
+            cell.discard()
+            return None
+        return cell
 
     async def start_template(self, launch: Launch) -> TemplateSandbox:
         """What environments of a version are forked from, on its way to its snapshot. Raises SandboxError."""
@@ -252,8 +271,9 @@ class NamespaceBackend:
             return "Linux 5.8 with seccomp's user notification"
         return None
 
-    async def _make_stem_cell(self, interpreter: Interpreter) -> NamespaceSandbox:
-        return await self._make(interpreter, MEMORY_MAX.value, None)
+    async def _make_stem_cell(self, kind: ForkKind) -> NamespaceSandbox:
+        make = self._make(kind.interpreter, MEMORY_MAX.value, None, python_cell=kind.is_loaded)
+        return await until_it_waits(await make) if kind.is_loaded else await make
 
     async def _make_loaded(self, kind: LoadedKind) -> NamespaceSandbox:
         return await self._make(kind.interpreter, MEMORY_MAX.value, kind.rest)
@@ -274,7 +294,12 @@ class NamespaceBackend:
         return slot, cgroup
 
     async def _make(
-        self, interpreter: Interpreter, memory_mib: int, rest: Mapping[str, Any] | None
+        self,
+        interpreter: Interpreter,
+        memory_mib: int,
+        rest: Mapping[str, Any] | None,
+        *,
+        python_cell: bool = False,
     ) -> NamespaceSandbox:
         """An environment, or without ``rest`` a stem cell. Raises SandboxError."""
         zygote = await self.zygote(interpreter)
@@ -293,6 +318,8 @@ class NamespaceBackend:
             memory_mib if self._cpu_limit else 0,
             is_supervised=bool(extensions),
         )
+        if python_cell:
+            sandbox.waits = asyncio.get_running_loop().create_future()
         if rest and rest.get("waits"):
             sandbox.assignment = Assignment()
         request = {
@@ -303,6 +330,7 @@ class NamespaceBackend:
             "v2": self._layout.v2 is not None,
             "extensions": extensions,
             "rest": rest,
+            "python_cell": python_cell,
         }
         try:
             await bear(sandbox, zygote, request, cgroup, prepared=prepared)

@@ -15,7 +15,7 @@ from typing import Any
 
 from lambent.node.zygote import variables
 
-_STARTS, _EVENTS = 16, 2
+STARTS, _EVENTS = 16, 2
 _MODULE = "lambent_rehearsed"
 SOURCE = "import json\n\n\ndef handler(event, context):\n    return {'n': event['n']}\n"
 """Of the module that is imported; it lies in the directory that :func:`rehearse` is given."""
@@ -62,9 +62,14 @@ def file_in(directory: str) -> str:
     return f"{directory}/{_MODULE}.py"
 
 
-def rehearse(main: Callable[[list[str]], None], directory: str, more: Callable[[], None]) -> None:
+def rehearse(
+    main: Callable[[list[str]], None],
+    directory: str,
+    more: Callable[[], None],
+    starts: int = STARTS,
+) -> None:
     """Starts the client ``main`` over and over, each time with ``more`` before it."""
-    for _ in range(_STARTS):
+    for _ in range(starts):
         with suppress(Exception), _everything_kept(directory):
             client = sys.modules["awslambdaric.lambda_runtime_client"]
             vars(client)["runtime_client"] = _Nowhere()

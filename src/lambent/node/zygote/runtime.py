@@ -67,15 +67,28 @@ def preload(paths: "list[str]", rehearsed: str) -> Ahead:
     tops = frozenset(name.partition(".")[0] for name in extra)
     client = client._replace(extra=extra, extra_tops=tops)
 
-    def prepare() -> None:
-        random.seed()
-        forget_shadowed(client, [rehearsed])
-
-    rehearsal.rehearse(client.main, rehearsed, prepare)
+    rehearse(client, rehearsed)
     gc.collect()
     heap.fill_holes()
     gc.freeze()
     return client
+
+
+def rehearse(ahead: Ahead, directory: str, starts: int = rehearsal.STARTS) -> None:
+    """Goes the way of :func:`run`, as far as it leaves no trace, with the module in ``directory``."""
+
+    def prepare() -> None:
+        random.seed()
+        forget_shadowed(ahead, [directory])
+
+    rehearsal.rehearse(ahead.main, directory, prepare, starts)
+
+
+def forget_platform(ahead: Ahead) -> Ahead:
+    """No function is to see the platform's own modules. What is left for :func:`run` to know."""
+    for name in ahead.platform:
+        _hidden.append(sys.modules.pop(name, None))
+    return ahead._replace(platform=())
 
 
 def _ask_fresh_interpreter(paths: "list[str]") -> int:

@@ -1,0 +1,79 @@
+"""A loaded stem cell of Python: a fork that has done all but what is its function's, and waits.
+
+Contract:
+1. It has run nothing of any function. Its isolation is final but for one thing, which ends before anything of a
+   function's runs: it may mount. Of all capabilities it holds ``CAP_SYS_ADMIN`` alone, over namespaces of which it
+   is the only inhabitant, under a filter that lets through nothing of what that allows but two calls.
+2. It is told in two messages: what it is to be, with its code and layers as mounts that are nowhere yet; then that
+   it has its limits, and may go on. Without the second one nothing of the function runs.
+3. It becomes a function as any other fork does (:mod:`lambent.node.zygote.runtime`): what was loaded ahead and is
+   shadowed by the function's own is forgotten, the log is set up by its variables, randomness is seeded.
+"""
+
+import gc
+import json
+import os
+import socket
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from lambent.node.linux import syscalls as sys_
+from lambent.node.zygote import isolate, runtime
+from lambent.node.zygote.root import REHEARSED
+
+TMP_MIB = 512
+"""What /tmp is made with, as AWS does where nothing else is said."""
+_MAX_MESSAGE_BYTES = 256 * 1024
+_TREES = 2
+_STARTS = 2
+"""Of a rehearsal in the cell: what the first one does for the first time, the second one finds."""
+
+
+def become(uid: int) -> None:
+    """Its function's user, with nothing left of the zygote's privileges but what it takes to mount."""
+    sys_.prctl(sys_.PR_SET_KEEPCAPS, 1)
+    isolate.become(uid)
+    sys_.keep_capabilities(sys_.CAP_SYS_ADMIN)
+    sys_.prctl(sys_.PR_SET_KEEPCAPS, 0)
+
+
+def wait(
+    control: socket.socket, last_filter: bytes, ahead: runtime.Ahead
+) -> "tuple[dict[str, Any], runtime.Ahead]":
+    """Returns when isolation is final: what it is to be, and how :func:`lambent.node.zygote.runtime.run` begins.
+
+    That waits for the permission.
+    """
+    runtime.rehearse(ahead, REHEARSED, _STARTS)
+    ahead = runtime.forget_platform(ahead)
+    gc.collect()
+    control.send(b"waits")
+    data, trees, _, _ = socket.recv_fds(control, _MAX_MESSAGE_BYTES, _TREES)
+    if not data:
+        os._exit(0)
+    rest: dict[str, Any] = json.loads(data)
+    _mount(trees, rest["tmp_mib"])
+    sys_.drop_capabilities()
+    sys_.load_seccomp(last_filter)
+    rest["entry"] = None
+    return rest, ahead._replace(main=partial(_run_when_allowed, control, ahead.main))
+
+
+def _mount(trees: "list[int]", tmp_mib: int) -> None:
+    for tree, target in zip(trees, ("/var/task", "/opt"), strict=False):
+        sys_.attach_mount(tree, target)
+        os.close(tree)
+    if tmp_mib != TMP_MIB:
+        flags = sys_.MS_REMOUNT | sys_.MS_NOSUID | sys_.MS_NODEV
+        sys_.mount("", "/tmp", "", flags, f"size={tmp_mib}m")  # noqa: S108 - inside
+    os.chdir("/var/task")
+
+
+def _run_when_allowed(
+    control: socket.socket, main: "Callable[[list[str]], None]", arguments: "list[str]"
+) -> None:
+    if not control.recv(1):
+        os._exit(0)
+    control.close()
+    main(arguments)
