@@ -1,143 +1,25 @@
 """What functions reach over the network, with a network namespace as the outside world."""
 
-import json
 import os
 import signal
 import socket
 import subprocess
-import sys
 import threading
-import uuid
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from lambent.node.linux import links
-from lambent.node.linux import syscalls as sys_
-from lambent.node.linux.netlink import NETLINK_ROUTE, Netlink
-
-_OWN = os.getpid() % 63 * 4  # tests run side by side, on one host
-NEAR, OUTSIDE = f"203.0.113.{_OWN + 1}", f"203.0.113.{_OWN + 2}"
-"""TEST-NET-3: no real machine has these."""
-METADATA = f"169.254.169.{_OWN + 2}"
-
-REACH = """
-    import socket
-    def handler(event, context):
-        if "listen" in event:
-            listener = socket.create_server(("0.0.0.0", event["listen"]))
-            globals()["kept"] = listener
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                probe.connect(("203.0.113.9", 9))
-                return probe.getsockname()[0]
-        if "interfaces" in event:
-            return [name for _, name in socket.if_nameindex()]
-        if "raw" in event:
-            for family, kind in ((17, socket.SOCK_RAW), (socket.AF_INET, socket.SOCK_RAW)):
-                try:
-                    socket.socket(family, kind, 1)
-                except OSError:
-                    continue
-                return "opened"
-            return "denied"
-        if "ask" in event:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                probe.settimeout(2)
-                probe.connect((event["ask"], event["port"]))
-                probe.send(b"who?")
-                return probe.recv(100).decode()
-        if "resolv" in event:
-            return open("/etc/resolv.conf").read()
-        try:
-            family = socket.AF_INET6 if ":" in event["host"] else socket.AF_INET
-            with socket.socket(family) as connection:
-                connection.settimeout(2)
-                connection.connect((event["host"], event["port"]))
-                return connection.recv(100).decode()
-        except OSError as error:
-            return {"error": type(error).__name__, "errno": error.errno}
-"""
-
-
-@dataclass
-class World:
-    """A listener outside. ``peers``: who connected."""
-
-    port: int
-    peers: list[str]
-
-
-def _serve(listener: socket.socket, peers: list[str]) -> None:
-    while True:
-        try:
-            connection, peer = listener.accept()
-        except OSError:
-            return
-        peers.append(peer[0])
-        connection.sendall(b"hello from outside")
-        connection.close()
-
-
-def _answer(answering: socket.socket) -> None:
-    while True:
-        question, peer = answering.recvfrom(100)
-        if not question:
-            return
-        answering.sendto(b"you are " + peer[0].encode(), peer)
+from tests.e2e.outside import METADATA, NEAR, OUTSIDE, REACH, World, make_outside, reach_from, serve
 
 
 @pytest.fixture
 def outside() -> Iterator[World]:
-    """Another network namespace with an address the host reaches over a pair of interfaces, and one listener."""
+    """See :func:`tests.e2e.outside.make_outside`."""
     if os.geteuid() != 0:
         pytest.skip("making another network takes root")
-    name = f"out{uuid.uuid4().hex[:8]}"
-    made: dict[str, Any] = {}
-
-    def make() -> None:
-        sys_.unshare(sys_.CLONE_NEWNET)
-        made["fd"] = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
-        made["netlink"] = Netlink(NETLINK_ROUTE)
-        made["listener"] = socket.create_server(("0.0.0.0", 0))
-        made["answering"] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        made["answering"].bind(made["listener"].getsockname())
-
-    thread = threading.Thread(target=make)
-    thread.start()
-    thread.join()
-    host, there, listener = Netlink(NETLINK_ROUTE), made["netlink"], made["listener"]
-    host.request("veth", [links.make_veth(name, b"\x02\0\0\0\0\1", "up0", made["fd"])])
-
-    def index(netlink: Netlink, wanted: str) -> int:
-        listed = netlink.dump("links", links.list_links())
-        return next(li.number for li in map(links.parse_link, listed) if li.name == wanted)
-
-    here, far = index(host, name), index(there, "up0")
-    there.request("up", [links.bring_up(), links.bring_up(far)])
-    there.request("address", [links.add_address(far, OUTSIDE, 30)])
-    there.request("address", [links.add_address(far, METADATA, 32)])
-    host.request("up", [links.bring_up(here), links.add_address(here, NEAR, 30)])
-    peers: list[str] = []
-    server = threading.Thread(target=_serve, args=(listener, peers), daemon=True)
-    server.start()
-    answering = made["answering"]
-    answerer = threading.Thread(target=_answer, args=(answering,), daemon=True)
-    answerer.start()
-    yield World(listener.getsockname()[1], peers)
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
-        last.sendto(b"", (OUTSIDE, listener.getsockname()[1]))
-    answerer.join(5)
-    answering.close()
-    host.request("delete", [links.delete_link(here)])
-    listener.shutdown(socket.SHUT_RDWR)
-    server.join(5)
-    listener.close()
-    os.close(made["fd"])
-    host.close()
-    there.close()
+    with make_outside() as world:
+        yield world
 
 
 @pytest.fixture
@@ -152,7 +34,7 @@ def outbound(platform: Any) -> None:
 def host_listener() -> Iterator[int]:
     """A service of the host's, on all of its addresses."""
     listener = socket.create_server(("0.0.0.0", 0))
-    thread = threading.Thread(target=_serve, args=(listener, []), daemon=True)
+    thread = threading.Thread(target=serve, args=(listener, []), daemon=True)
     thread.start()
     yield listener.getsockname()[1]
     listener.shutdown(socket.SHUT_RDWR)
@@ -242,12 +124,12 @@ def test_resolvers_inside_are_the_hosts_that_work_inside(
 
 
 def test_isolated_means_the_platform_alone(
-    isolated: None, outside: World, start_platform: Callable[..., Any], zip_of: Any, tmp_path: Path
+    isolated: None, outside: World, start_platform: Callable[..., Any], tmp_path: Path
 ) -> None:
     """With --network isolated a function has loopback and the platform's endpoint, and nothing outside."""
     platform = start_platform(tmp_path / "isolated", "--network", "isolated")
     assert platform.health["sandbox"]["network"] == {"mode": "isolated"}
-    invoke = _deploy(platform, zip_of)
+    invoke = reach_from(platform)
     answer = invoke({"host": OUTSIDE, "port": outside.port})
     assert isinstance(answer, dict)
     assert invoke({"interfaces": 1}) == ["lo"]
@@ -255,7 +137,7 @@ def test_isolated_means_the_platform_alone(
 
 
 def test_nothing_is_left_after_a_kill_and_a_new_start(
-    outbound: None, start_platform: Callable[..., Any], zip_of: Any, tmp_path: Path, poll: Any
+    outbound: None, start_platform: Callable[..., Any], tmp_path: Path, poll: Any
 ) -> None:
     """kill -9 takes interface, rules and namespaces along by itself; two platforms do not disturb each other."""
     first = start_platform(tmp_path / "one")
@@ -264,13 +146,13 @@ def test_nothing_is_left_after_a_kill_and_a_new_start(
     numbers = [socket.if_nametoindex(name) for name in names]
     subnets = {p.health["sandbox"]["network"]["subnet"] for p in (first, second)}
     assert len(set(names)) == len(subnets) == 2
-    assert _deploy(first, zip_of)({"interfaces": 1}) == ["lo", "eth0"]
+    assert reach_from(first)({"interfaces": 1}) == ["lo", "eth0"]
     os.kill(first.pid, signal.SIGKILL)
     first.process.wait()
     poll(lambda: numbers[0] not in _interfaces(), 10, "the interface to go with its platform")
-    assert _deploy(second, zip_of)({"interfaces": 1}) == ["lo", "eth0"]
+    assert reach_from(second)({"interfaces": 1}) == ["lo", "eth0"]
     again = start_platform(tmp_path / "one")
-    assert _deploy(again, zip_of)({"interfaces": 1}) == ["lo", "eth0"]
+    assert reach_from(again)({"interfaces": 1}) == ["lo", "eth0"]
     for platform in (again, second):
         number = socket.if_nametoindex(platform.health["sandbox"]["network"]["interface"])
         platform.stop()
@@ -280,23 +162,3 @@ def test_nothing_is_left_after_a_kill_and_a_new_start(
 def _interfaces() -> set[int]:
     """Their numbers: a freed name may be another platform's a moment later, a number is not given again."""
     return {number for number, _ in socket.if_nameindex()}
-
-
-def _deploy(platform: Any, zip_of: Any) -> Callable[[Any], Any]:
-    """A function on that platform; call it with an event."""
-    client = platform.client("lambda")
-    name = f"net-{uuid.uuid4().hex[:8]}"
-    client.create_function(
-        FunctionName=name,
-        Code={"ZipFile": zip_of({"app.py": REACH})},
-        Runtime=f"python3.{sys.version_info.minor}",
-        Role="arn:aws:iam::000000000000:role/e2e",
-        Handler="app.handler",
-    )
-    client.get_waiter("function_active_v2").wait(FunctionName=name)
-
-    def invoke(event: Any) -> Any:
-        answer = client.invoke(FunctionName=name, Payload=json.dumps(event).encode())
-        return json.load(answer["Payload"])
-
-    return invoke

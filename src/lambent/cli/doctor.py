@@ -60,7 +60,7 @@ class ThisHost:
 
     def network_obstacle(self) -> str | None:
         """Makes a way out, and takes it down again."""
-        from lambent.node.sandbox.network import find_obstacle  # noqa: PLC0415
+        from lambent.node.sandbox.connections import find_obstacle  # noqa: PLC0415
 
         return find_obstacle()
 

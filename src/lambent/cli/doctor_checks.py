@@ -45,7 +45,7 @@ class Host(Protocol):
         """The effective user id."""
 
     def network_obstacle(self) -> str | None:
-        """Why environments cannot have a way out, tried as root; None when they can."""
+        """Why environments cannot have a way out, tried as this user; None when they can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,14 +129,9 @@ def check_network(host: Host) -> Finding:
     """Whether functions have a way out."""
     if host.read_text("/proc/sys/kernel/osrelease") is None:
         return Finding("warn", "network", "functions have this machine's own network")
-    if host.uid() != 0:
-        return Finding(
-            "warn",
-            "network",
-            "functions reach the platform and nothing else: a way out needs root",
-            "sudo lambent up   (or, to have it so: lambent up --network isolated)",
-        )
     obstacle = host.network_obstacle()
+    if host.uid() != 0:
+        return _check_network_without_root(obstacle)
     if obstacle:
         return Finding(
             "warn",
@@ -145,6 +140,19 @@ def check_network(host: Host) -> Finding:
             "sudo modprobe -a nf_tables nft_masq nft_ct nft_fib_inet nft_reject_inet veth macvlan",
         )
     return Finding("ok", "network", "outbound by NAT; the host's own addresses stay closed")
+
+
+def _check_network_without_root(obstacle: str | None) -> Finding:
+    if obstacle:
+        return Finding(
+            "warn",
+            "network",
+            f"functions reach the platform and nothing else: {obstacle}",
+            "sudo apt-get install slirp4netns   (or, to have it so: lambent up --network isolated)",
+        )
+    return Finding(
+        "ok", "network", "outbound by a tool in user space; the host's own addresses stay closed"
+    )
 
 
 def _user_namespace_obstacle(host: Host) -> Finding | None:

@@ -53,8 +53,9 @@ def up(
     network: Annotated[
         str,
         typer.Option(
-            help="What functions reach: outbound (what this machine reaches), isolated (the "
-            "platform alone), or auto: outbound where this machine can."
+            help="What functions reach: outbound (what this machine reaches; without root it takes "
+            "slirp4netns or pasta), isolated (the platform alone), or auto: outbound where this "
+            "machine can."
         ),
     ] = "auto",
     cpu_limit: Annotated[
@@ -356,8 +357,11 @@ def isolation_text(isolation: Mapping[str, Any]) -> str:
 
 def network_text(network: Mapping[str, Any]) -> str:
     """What functions reach, in words."""
+    way = (
+        f"by {network['by']}" if "by" in network else f"by NAT, through {network.get('interface')}"
+    )
     words = {
-        "outbound": f"outbound by NAT, through {network.get('interface')}",
+        "outbound": f"outbound {way}",
         "isolated": "isolated: functions reach this platform and nothing else",
         "host": "the host's own",
     }

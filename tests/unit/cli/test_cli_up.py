@@ -172,6 +172,7 @@ def test_no_host_is_looked_up() -> None:
     ("network", "said"),
     [
         ({"mode": "outbound", "interface": "lambent0"}, "through lambent0"),
+        ({"mode": "outbound", "by": "slirp4netns"}, "outbound by slirp4netns"),
         ({"mode": "isolated"}, "nothing else"),
         ({"mode": "host"}, "the host's own"),
         ({}, "unknown"),

@@ -23,6 +23,7 @@ _RTM_NEWLINK, _RTM_DELLINK, _RTM_GETLINK = 16, 17, 18
 _RTM_NEWADDR, _RTM_NEWROUTE, _RTM_GETROUTE = 20, 24, 26
 _IFF_UP = 1
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_LINK, _IFLA_LINKINFO, _IFLA_AF_SPEC = 1, 3, 5, 18, 26
+_IFLA_MTU = 4
 _IFLA_NET_NS_PID, _IFLA_NET_NS_FD = 19, 28
 _IFLA_INFO_KIND, _IFLA_INFO_DATA, _VETH_INFO_PEER = 1, 2, 1
 _IFLA_MACVLAN_MODE, _MACVLAN_MODE_PRIVATE = 1, 1
@@ -85,6 +86,11 @@ def without_ipv6_addresses(index: int) -> Message:
     mode = attribute(_IFLA_INET6_ADDR_GEN_MODE, bytes([_ADDR_GEN_MODE_NONE]))
     family = nested(_IFLA_AF_SPEC, nested(socket.AF_INET6, mode))
     return Message(_RTM_NEWLINK, _CHANGE, _interface(index) + family)
+
+
+def resize(index: int, mtu_bytes: int) -> Message:
+    """How large its packets may be; what is made over it later is the same."""
+    return Message(_RTM_NEWLINK, _CHANGE, _interface(index) + attribute(_IFLA_MTU, mtu_bytes))
 
 
 def bring_up(index: int = _LOOPBACK_INDEX) -> Message:

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 NETLINK_ROUTE, NETLINK_NETFILTER = 0, 12
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_DUMP = 0x1, 0x4, 0x300
-NLM_F_EXCL, NLM_F_CREATE, NLM_F_APPEND = 0x200, 0x400, 0x800
+NLM_F_REPLACE, NLM_F_EXCL, NLM_F_CREATE, NLM_F_APPEND = 0x100, 0x200, 0x400, 0x800
 NLA_F_NESTED = 0x8000
 _NLA_TYPE_MASK = 0x3FFF
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
@@ -79,10 +79,13 @@ def attributes(data: bytes) -> "Iterator[tuple[int, bytes]]":
 
 
 class Netlink:
-    """A netlink socket of the network namespace it was opened in, wherever its user goes afterwards."""
+    """A netlink socket of the network namespace it was opened in, wherever its user goes afterwards.
 
-    def __init__(self, protocol: int) -> None:
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
+    ``opened``: one that another process has opened there, to be owned.
+    """
+
+    def __init__(self, protocol: int, opened: "socket.socket | None" = None) -> None:
+        self._socket = opened or socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, protocol)
         self._socket.bind((0, 0))
         self._socket.settimeout(_DEADLINE_S)
         self._sequence = 0

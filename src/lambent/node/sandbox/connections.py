@@ -1,18 +1,24 @@
 """How the environments of a node are connected: by slot, with a way out or with none."""
 
+import asyncio
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lambent.node.sandbox import ways
 from lambent.node.sandbox.contract import NetworkError
 from lambent.node.sandbox.network import OutboundNetwork
 from lambent.node.sandbox.prepared_networks import PreparedNetwork, PreparedNetworks
+from lambent.node.sandbox.user_mode_tools import find_missing, find_tool
+from lambent.node.sandbox.user_network import UserModeNetwork
 from lambent.settings import NetworkChoice
 
-_ROOTLESS_IS_ISOLATED = (
-    "functions reach the platform and nothing else, because a way out needs root: sudo lambent up. "
+_NO_TOOL = (
+    "functions reach the platform and nothing else. For a way out without root: {}. "
     "To have it so without this notice: --network isolated"
+)
+_NO_WAY_OUT_ROOTLESS = (
+    "functions reach the platform and nothing else, because this host gives none without root ({})"
 )
 _NO_WAY_OUT = (
     "functions reach the platform and nothing else, because this host gives no way out ({}). It takes "
@@ -31,28 +37,38 @@ class Connections:
         self._choice = choice
         self._ports = ports
         self._ahead = ahead
-        self._outbound: OutboundNetwork | None = None
+        self._outbound: OutboundNetwork | UserModeNetwork | None = None
         self._prepared: PreparedNetworks | None = None
         self._not_outbound = ""
+        self.obstacle: str | None = None
+        """Why there is no way out where one was wanted."""
         self._addresses: dict[int, str] = {}
 
     async def open(self) -> None:
         """Makes the way out. Raises NetworkError where there is none and one was asked for."""
         if self._choice == "isolated":
             return
-        if os.geteuid() != 0:
-            self._not_outbound = _ROOTLESS_IS_ISOLATED
+        missing = find_missing() if os.geteuid() else None
+        if missing is None:
+            await self._open_outbound()
         else:
-            outbound = OutboundNetwork()
-            try:
-                await outbound.open()
-            except (OSError, LookupError) as error:
-                self._not_outbound = _NO_WAY_OUT.format(error)
-            else:
-                self._outbound = outbound
-                self._prepared = PreparedNetworks(outbound, self._ports, self._ahead)
+            self.obstacle = missing
+            self._not_outbound = _NO_TOOL.format(missing)
         if self._choice == "outbound" and self._not_outbound:
             raise NetworkError(self._not_outbound)
+
+    async def _open_outbound(self) -> None:
+        tool = find_tool() if os.geteuid() else None
+        outbound = OutboundNetwork() if tool is None else UserModeNetwork(tool)
+        try:
+            await outbound.open()
+        except (OSError, LookupError) as error:
+            self.obstacle = str(error)
+            self._not_outbound = (_NO_WAY_OUT_ROOTLESS if tool else _NO_WAY_OUT).format(error)
+            return
+        self._outbound = outbound
+        if isinstance(outbound, OutboundNetwork):
+            self._prepared = PreparedNetworks(outbound, self._ports, self._ahead)
 
     async def close(self) -> None:
         """Takes it down; environments and zygotes must be gone."""
@@ -64,9 +80,9 @@ class Connections:
             self._outbound = None
 
     @property
-    def namespace(self) -> int:
-        """Where zygotes are to live, by descriptor; -1 where that does not matter."""
-        return self._outbound.namespace if self._outbound else -1
+    def namespaces(self) -> Sequence[int]:
+        """What zygotes are to enter, by descriptor: none where that does not matter."""
+        return self._outbound.namespaces if self._outbound else ()
 
     @property
     def resolv_conf(self) -> str:
@@ -109,3 +125,15 @@ class Connections:
         if self._outbound is not None:
             found += [f"network: {text}" for text in self._outbound.notices]
         return found
+
+
+def find_obstacle() -> str | None:
+    """Makes a way out as this user and takes it down again: what stood in the way, or None."""
+
+    async def attempt() -> str | None:
+        connections = Connections("auto", (), 0)
+        await connections.open()
+        await connections.close()
+        return connections.obstacle
+
+    return asyncio.run(attempt())

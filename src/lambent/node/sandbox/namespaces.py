@@ -176,7 +176,7 @@ class NamespaceBackend:
                 self._loaded.cells.forget_all()
                 await zygote.close()
             zygote = ZygoteClient(interpreter)
-            await zygote.open(self._setup(interpreter), self._connections.namespace)
+            await zygote.open(self._setup(interpreter), self._connections.namespaces)
             if self._is_closing:
                 await zygote.close()
                 raise SandboxError("the platform stops")

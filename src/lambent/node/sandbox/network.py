@@ -16,23 +16,21 @@ The rules are in a table of nf_tables owned by a socket of this process; see :mo
 import asyncio
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from ipaddress import IPv4Network
 from typing import Any
 
 from lambent.node.linux import links, nftables
 from lambent.node.linux import syscalls as sys_
 from lambent.node.linux.netlink import NETLINK_NETFILTER, NETLINK_ROUTE, Message, Netlink
-from lambent.node.sandbox import ways
-from lambent.node.sandbox.addresses import AddressPool, choose_subnet, mac_of
+from lambent.node.sandbox.addresses import choose_subnet
 from lambent.node.sandbox.forwarding import Forwarding
 from lambent.node.sandbox.resolver import Resolver, choose_resolver
+from lambent.node.sandbox.way_out import WayOut, list_links
 
 PREFIX = "lambent"
 """What every interface of ours on the host, and every table, is called, with a number."""
-_LOWER = "low0"
 _DNS_PORT, _TCP, _UDP = 53, 6, 17
 _FORBIDDEN = (
     "0.0.0.0/8",
@@ -43,21 +41,14 @@ _FORBIDDEN = (
 )
 
 
-class OutboundNetwork:
+class OutboundNetwork(WayOut):
     """The way out of one platform's environments."""
 
     def __init__(self) -> None:
-        self.namespace = -1
-        """The network namespace between: zygotes live in it."""
-        self.resolver = Resolver("", ())
-        self.notices: list[str] = []
-        """What stands in the way of functions, in words for an operator."""
-        self._lower = self._index = 0
+        super().__init__()
         self._name = ""
-        self._subnet = ""
         self._rules: Netlink | None = None
         self._forwarding = Forwarding()
-        self._pool: AddressPool
 
     async def open(self) -> None:
         """Makes it. Raises OSError or LookupError, with nothing left behind, where this host cannot."""
@@ -66,27 +57,6 @@ class OutboundNetwork:
     async def close(self) -> None:
         """Takes it down; environments and zygotes must be gone."""
         await _in_thread_of_its_own(self._close)
-
-    def take(self) -> str:
-        """An address for an environment. Raises LookupError when all are lent."""
-        return self._pool.take()
-
-    def give_back(self, address: str) -> None:
-        """The address of an environment that is gone."""
-        self._pool.give_back(address)
-
-    def setup(self, address: str) -> Mapping[str, Any]:
-        """What a child needs to know to connect itself; see :mod:`lambent.node.zygote.network`."""
-        gateway = self._pool.gateway
-        return ways.outbound(self._lower, mac_of(address), address, gateway, ipv6=_knows_ipv6())
-
-    def interface(self, address: str, thread: int) -> Message:
-        """Makes the interface with that address in the network of a thread; to be sent from between."""
-        return links.make_macvlan("eth0", mac_of(address), self._lower, ways.INDEX, thread)
-
-    def configuration(self, address: str) -> list[Message]:
-        """What makes it one that works; to be sent where it is."""
-        return ways.configuration(address, self._pool.gateway, ipv6=_knows_ipv6())
 
     def describe(self) -> Mapping[str, Any]:
         """For health."""
@@ -98,9 +68,7 @@ class OutboundNetwork:
         }
 
     def _open(self) -> None:
-        self.resolver = choose_resolver(
-            _read("/etc/resolv.conf"), _read("/run/systemd/resolve/resolv.conf"), _is_own
-        )
+        self.resolver = resolver_of_host()
         self.notices = [self.resolver.notice] if self.resolver.notice else []
         host = Netlink(NETLINK_ROUTE)
         try:
@@ -114,19 +82,18 @@ class OutboundNetwork:
             host.close()
 
     def _make(self, host: Netlink) -> None:
-        names = [link.name for link in _links(host)]
+        names = [link.name for link in list_links(host)]
         routes = map(links.parse_route, host.dump("routes", links.list_routes()))
         subnet = choose_subnet(route for route in routes if route is not None)
         if subnet is None:
             raise LookupError("no private subnet is free")
-        self._subnet, self._pool = str(subnet), AddressPool(subnet)
+        self.lend(subnet)
         self._name = next(
             n for n in (f"{PREFIX}{i}" for i in range(len(names) + 1)) if n not in names
         )
         rules = Netlink(NETLINK_NETFILTER)
         self._rules = rules
-        between = self._make_links(host, subnet)
-        between.close()
+        self._make_links(host)
         silent = self._forwarding.switch_on(
             [n for n in names if n != "lo" and not n.startswith(PREFIX)]
         )
@@ -137,8 +104,8 @@ class OutboundNetwork:
         self.notices += _firewall_notices(rules, self._name)
         host.request("link", [links.bring_up(self._index)])
 
-    def _make_links(self, host: Netlink, subnet: IPv4Network) -> Netlink:
-        """The namespace between, and the pair that leads to it; a socket of that namespace.
+    def _make_links(self, host: Netlink) -> None:
+        """The namespace between, and the pair that leads to it.
 
         In this thread, which is gone afterwards, because it changes its namespace. ``lambentN`` stays down.
         """
@@ -150,17 +117,10 @@ class OutboundNetwork:
             sys_.setns(home, sys_.CLONE_NEWNET)
         finally:
             os.close(home)
-        mac = mac_of(self._pool.gateway)
-        host.request("veth", [links.make_veth(self._name, mac, _LOWER, self.namespace)])
-        self._index = _index_of(host, self._name)
-        self._lower = _index_of(between, _LOWER)
-        if os.path.exists("/proc/sys/net/ipv6"):
-            host.request("link", [links.without_ipv6_addresses(self._index)])
-            between.request("link", [links.without_ipv6_addresses(self._lower)])
-        between.request("link", [links.bring_up(self._lower)])
-        address = links.add_address(self._index, self._pool.gateway, subnet.prefixlen)
-        host.request("address", [address])
-        return between
+        try:
+            self.lay(host, between, self._name)
+        finally:
+            between.close()
 
     def _close(self) -> None:
         host = Netlink(NETLINK_ROUTE)
@@ -174,7 +134,7 @@ class OutboundNetwork:
         if self._index:
             with suppress(OSError):
                 host.request("link", [links.delete_link(self._index)])
-        names = [link.name for link in _links(host)]
+        names = [link.name for link in list_links(host)]
         if not any(name.startswith(PREFIX) for name in names):
             self._forwarding.switch_off([name for name in names if name != "lo"])
         if self._rules is not None:
@@ -185,9 +145,18 @@ class OutboundNetwork:
 
 
 def make_rules(
-    table: str, index: int, subnet: str, resolvers: "tuple[str, ...]", silent: list[str]
+    table: str,
+    index: int,
+    subnet: str,
+    resolvers: "tuple[str, ...]",
+    silent: Sequence[str] = (),
+    forbidden: Sequence[str] = (),
 ) -> list[Message]:
-    """The table of a platform. ``silent``: interfaces from which nothing was forwarded before, nor is now."""
+    """The table of a platform.
+
+    ``silent``: interfaces from which nothing was forwarded before, nor is now; ``forbidden``: networks that are
+    not reached either.
+    """
     n = nftables
     ours = n.comes_in_by(index)
     chains = [
@@ -212,7 +181,7 @@ def make_rules(
             rules.append(n.rule(table, "forward", ours, *dns, n.accept()))
     rules += [
         n.rule(table, "forward", ours, n.is_ipv4(), n.destination_in(network), n.reject())
-        for network in _FORBIDDEN
+        for network in (*_FORBIDDEN, *forbidden)
     ]
     rules += [
         n.rule(table, "forward", ours, n.accept()),
@@ -244,37 +213,17 @@ def _firewall_notices(rules: Netlink, name: str) -> list[str]:
     ]
 
 
-def find_obstacle() -> str | None:
-    """Makes everything and takes it down again: what stood in the way, or None."""
-
-    async def attempt() -> None:
-        network = OutboundNetwork()
-        await network.open()
-        await network.close()
-
-    try:
-        asyncio.run(attempt())
-    except (OSError, LookupError) as error:
-        return str(error)
-    return None
-
-
-def _knows_ipv6() -> bool:
-    return os.path.exists("/proc/sys/net/ipv6")
-
-
 async def _in_thread_of_its_own(work: Any) -> None:
     """Off the loop, and in a thread that ends with it: threads have namespaces of their own."""
     with ThreadPoolExecutor(1, "lambent-network") as thread:
         await asyncio.get_running_loop().run_in_executor(thread, work)
 
 
-def _links(netlink: Netlink) -> list[links.Link]:
-    return [links.parse_link(m) for m in netlink.dump("links", links.list_links())]
-
-
-def _index_of(netlink: Netlink, name: str) -> int:
-    return next(link.number for link in _links(netlink) if link.name == name)
+def resolver_of_host() -> Resolver:
+    """What environments ask, as it is now."""
+    return choose_resolver(
+        _read("/etc/resolv.conf"), _read("/run/systemd/resolve/resolv.conf"), _is_own
+    )
 
 
 def _is_own(address: str) -> bool:

@@ -37,8 +37,8 @@ class ZygoteClient:
         self._outgoing: deque[tuple[bytes, Sequence[int], Callable[[], None]]] = deque()
         self._next_id = 0
 
-    async def open(self, setup: Mapping[str, Any], network_namespace: int = -1) -> None:
-        """Starts the process and waits until it is warm. ``network_namespace``: where it is to live.
+    async def open(self, setup: Mapping[str, Any], namespaces: Sequence[int] = ()) -> None:
+        """Starts the process and waits until it is warm. ``namespaces``: where it is to live; the network last.
 
         Raises SandboxError, with the zygote's own words, when it cannot isolate on this host. The process is
         ended then, and where nobody waits any longer.
@@ -57,9 +57,8 @@ class ZygoteClient:
         ours.setblocking(False)
         self._socket = ours
         loop = asyncio.get_running_loop()
-        fds = [network_namespace] if network_namespace >= 0 else []
         try:
-            socket.send_fds(ours, [json.dumps(setup).encode()], fds)
+            socket.send_fds(ours, [json.dumps(setup).encode()], namespaces)
             async with asyncio.timeout(READY_DEADLINE_S):
                 answer = json.loads(await loop.sock_recv(ours, 65536) or b"{}")
         except (TimeoutError, OSError, ValueError) as error:

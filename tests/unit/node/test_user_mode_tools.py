@@ -1,0 +1,50 @@
+"""Tools for a way out without root: which is used, and what is said where none can be."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from lambent.node.sandbox.user_mode_tools import Tool, find_missing, find_tool
+
+
+def test_slirp4netns_comes_before_pasta() -> None:
+    """Where both are there the one that keeps uploads going is used, else the other."""
+    both = {"pasta": "/usr/bin/pasta", "slirp4netns": "/usr/bin/slirp4netns"}
+    assert find_tool(both.get) == Tool("slirp4netns", "/usr/bin/slirp4netns")
+    assert find_tool({"pasta": "/opt/pasta"}.get) == Tool("pasta", "/opt/pasta")
+    assert find_tool({}.get) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        ("slirp4netns", {"--disable-host-loopback", "--disable-dns", "--enable-sandbox"}),
+        ("pasta", {"--no-map-gw", "--ipv4-only", "--foreground"}),
+    ],
+)
+def test_neither_leads_to_the_hosts_loopback(name: str, needed: set[str]) -> None:
+    """What each could do for the host's loopback, or from outside, is switched off."""
+    command = Tool(name, f"/usr/bin/{name}").command(4711)
+    assert needed <= set(command)
+    assert "4711" in command[-2:]
+    for option in ("--tcp-ports", "--udp-ports", "--tcp-ns", "--udp-ns") * (name == "pasta"):
+        assert command[command.index(option) + 1] == "none"
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    """The package without a tool, the device without access; nothing where both are there."""
+    tun = tmp_path / "tun"
+    there = {"slirp4netns": "/usr/bin/slirp4netns"}.get
+    assert "apt-get install slirp4netns" in str(find_missing({}.get, str(tun)))
+    assert "modprobe tun" in str(find_missing(there, str(tun)))
+    tun.touch()
+    assert find_missing(there, str(tun)) is None
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may open everything")
+def test_a_closed_device_is_named(tmp_path: Path) -> None:
+    """With the command that opens it."""
+    tun = tmp_path / "tun"
+    tun.touch(0o000)
+    assert "chmod 666" in str(find_missing({"pasta": "/opt/pasta"}.get, str(tun)))
