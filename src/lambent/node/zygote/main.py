@@ -23,6 +23,7 @@ from lambent.node.zygote import (
     guard,
     isolate,
     network,
+    python_cell,
     root,
     rootless,
     runtime,
@@ -66,6 +67,8 @@ class Zygote:
             for kind in ("pid", "mnt", "net")
         )
         self.filter = seccomp.build_filter()
+        self.mounting_filter = seccomp.build_filter(may_mount=True)
+        self.last_filter = seccomp.build_last_filter()
         self.template_filter = seccomp.build_template_filter()
         self.ahead = runtime.preload(setup["runtime_paths"], root.REHEARSED)
         if not self.rootless:
@@ -231,6 +234,8 @@ def _isolate(
         network.connect(network.Way(**request["network"]))
         isolate.open_sockets(control, request["ports"])
     socket.sethostname(request["hostname"])
+    if request.get("python_cell"):
+        return _wait_loaded(zygote, request, fds, control)
     if request["rest"] is None:
         _wait_for_rest(request, control)
     request.update(request["rest"])
@@ -262,6 +267,23 @@ def _isolate(
     report = control.detach()
     is_kept = request["entry"] or is_template
     return isolate.keep_only(fds[1], fds[2], report if is_kept else -1, stdin)
+
+
+def _wait_loaded(
+    zygote: Zygote, request: "dict[str, Any]", fds: "list[int]", control: socket.socket
+) -> int:
+    """A stem cell that has everything but what is its function's. Returns when it has that too: -1."""
+    isolate.mount_own(None, None, python_cell.TMP_MIB, request["uid"])
+    mount_image(None)
+    if zygote.has_file_systems:
+        sys_.umount(root.SHARED, sys_.MNT_DETACH)
+    isolate.limit_resources()
+    python_cell.become(request["uid"])
+    control = socket.socket(fileno=isolate.keep_only(fds[1], fds[2], control.detach()))
+    isolate.lock_down(zygote.mounting_filter)
+    rest, zygote.ahead = python_cell.wait(control, zygote.last_filter, zygote.ahead)
+    request.update(rest)
+    return -1
 
 
 def _mount(zygote: Zygote, request: "dict[str, Any]") -> None:
