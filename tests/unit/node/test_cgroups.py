@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lambent.node.linux import cgroups
+from lambent.node.linux import cgroup_layout
 from lambent.node.linux.cgroups import Cgroup, CgroupLayout
 from lambent.testing.host import open_descriptors
 from lambent.testing.loop import on_loop, until
@@ -38,13 +38,13 @@ cgroup /sys/fs/cgroup/cpuset cgroup rw,cpuset 0 0
 )
 def test_mounts_are_found(mounts: str, v2: str | None, v1: dict[str, str]) -> None:
     """Hierarchies of both versions, with joined controllers and without ones we have no use for."""
-    assert cgroups._mounts(mounts) == (v2, v1)
+    assert cgroup_layout._mounts(mounts) == (v2, v1)
 
 
 def test_own_paths_are_found() -> None:
     """Joined controllers share a path, v2's stands under "", and a colon in a path is kept."""
     text = "12:cpu,cpuacct:/a\n3:memory:/b:c\n1:name=systemd:/init\n0::/user.slice\n"
-    assert cgroups._own_paths(text) == {
+    assert cgroup_layout.own_paths(text) == {
         "cpu": "/a", "cpuacct": "/a", "memory": "/b:c", "name=systemd": "/init", "": "/user.slice",
     }  # fmt: skip
 
@@ -96,11 +96,68 @@ def test_the_quota_of_v2(tmp_path: Path, lift: bool) -> None:
 
 def test_leftovers_of_the_dead_go_and_the_living_stay(tmp_path: Path) -> None:
     """Only groups named after a process that is no more are removed, with the groups in them."""
-    names = ["lambent-999999999", f"lambent-{os.getpid()}", "lambent-x", "other-999999999"]
-    for name in names:
+    dead = ["lambent-999999999", "lambent-999999999-supervisor"]
+    living = [f"lambent-{os.getpid()}", f"lambent-{os.getpid()}-supervisor"]
+    others = ["lambent-x", "lambent-999999999-x", "other-999999999"]
+    for name in (*dead, *living, *others):
         (tmp_path / name / "1").mkdir(parents=True)
-    cgroups._remove_leftovers(str(tmp_path))
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(names[1:])
+    cgroup_layout._remove_leftovers(str(tmp_path))
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([*living, *others])
+
+
+def test_one_child_that_stays_keeps_no_other(tmp_path: Path) -> None:
+    """A group in which somebody lives does not keep the groups beside it."""
+    for name in ("1", "2/full", "3"):
+        (tmp_path / "lambent-999999999" / name).mkdir(parents=True)
+    cgroup_layout._remove_tree(str(tmp_path / "lambent-999999999"))
+    assert [p.name for p in (tmp_path / "lambent-999999999").iterdir()] == ["2"]
+
+
+@pytest.fixture
+def group() -> Iterator[Path]:
+    """A v2 group below the top with a process in it."""
+    mount, _ = cgroup_layout._mounts(Path("/proc/mounts").read_text())
+    if os.geteuid() != 0 or mount is None:
+        pytest.skip("needs root and a v2 hierarchy")
+    made = Path(mount, f"lambent-test-{os.getpid()}")
+    made.mkdir()
+    with _start_cat() as process:
+        (made / "cgroup.procs").write_text(str(process.pid))
+        yield made
+        process.kill()
+    for directory in (made / "leaf", made):
+        if directory.exists():
+            directory.rmdir()
+
+
+def test_who_lives_in_a_group_is_moved_to_a_leaf(group: Path) -> None:
+    """Then the group may hand controllers to others: only one without processes can."""
+    before = (group / "cgroup.procs").read_text()
+    cgroup_layout._make_room(str(group), str(group / "leaf"))
+    assert (group / "cgroup.procs").read_text() == ""
+    assert (group / "leaf" / "cgroup.procs").read_text() == before
+    for controller in (group / "cgroup.controllers").read_text().split():
+        (group / "cgroup.subtree_control").write_text(f"+{controller}")
+        (group / "cgroup.subtree_control").write_text(f"-{controller}")
+
+
+def test_at_the_top_everybody_stays() -> None:
+    """The kernel's own top may have processes and hand on controllers; nobody is moved there."""
+    mount, _ = cgroup_layout._mounts(Path("/proc/mounts").read_text())
+    if mount is None or Path(mount, "cgroup.events").exists():
+        pytest.skip("the top is not seen from here")
+    cgroup_layout._make_room(mount, f"{mount}/lambent-never-made")
+    assert not Path(mount, "lambent-never-made").exists()
+
+
+@pytest.mark.parametrize("leaf", ["", "/lambent-7-supervisor"])
+def test_a_delegated_group_is_used_by_root_too(group: Path, leaf: str) -> None:
+    """Root takes the group it was started in where systemd delegated that, else the top of the hierarchy."""
+    own = f"/{group.name}{leaf}"
+    assert cgroup_layout._choose_parent(str(group.parent), own) == str(group.parent)
+    os.setxattr(group, "trusted.delegate", b"1")
+    assert cgroup_layout._choose_parent(str(group.parent), own) == str(group)
+    assert cgroup_layout._choose_parent(str(group.parent), "/not/seen") == str(group.parent)
 
 
 @pytest.fixture
@@ -108,7 +165,7 @@ def layout() -> Iterator[CgroupLayout]:
     """What this host really offers."""
     if os.geteuid() != 0:
         pytest.skip("making cgroups needs root")
-    made = cgroups.prepare_layout()
+    made = cgroup_layout.prepare_layout()
     if made.version == "none" and made.v2 is None:
         pytest.skip("this host offers no writable cgroup")
     yield made

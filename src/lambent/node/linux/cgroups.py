@@ -1,158 +1,21 @@
-"""Control groups: what this host offers, and one group per execution environment.
+"""Control groups: one group per execution environment.
 
 Controllers are taken from v2 where v2 has them, else from their v1 hierarchy. Freezing and killing
 use v2's ``cgroup.freeze`` and ``cgroup.kill`` wherever a v2 hierarchy is mounted, controllers or not.
-
-Tested on a host with v1 controllers beside an empty v2 hierarchy; v2 controllers are written after the
-kernel's documentation.
 """
 
 import os
 from contextlib import suppress
-from dataclasses import dataclass, field
 
+from lambent.node.linux.cgroup_files import read as _read
+from lambent.node.linux.cgroup_files import try_write as _try_write
+from lambent.node.linux.cgroup_files import write as _write
+from lambent.node.linux.cgroup_layout import CgroupLayout, own_paths, prepare_layout
 from lambent.node.linux.cpu_share import PERIOD_US, VCPU_MIB, cpu_quota_us
 
+__all__ = ["Cgroup", "CgroupLayout", "prepare_layout"]
+
 _MIB = 1024 * 1024
-_PREFIX = "lambent-"
-_CONTROLLERS = ("memory", "cpu", "pids")
-
-
-@dataclass(frozen=True)
-class CgroupLayout:
-    """Where groups can be made. ``v1``: controller → our directory there; ``v2``: ours, or None."""
-
-    v2: "str | None"
-    v2_controllers: frozenset[str]
-    v1: "dict[str, str]" = field(default_factory=dict)
-
-    def has(self, controller: str) -> bool:
-        """Whether the controller can be used at all."""
-        return controller in self.v2_controllers or controller in self.v1
-
-    @property
-    def version(self) -> str:
-        """``v2``, ``v1`` or ``none``: where the limits are enforced."""
-        if "memory" in self.v2_controllers:
-            return "v2"
-        return "v1" if self.v1 else "none"
-
-    def remove(self) -> None:
-        """Removes our directories; environments must be gone."""
-        for directory in filter(None, (self.v2, *self.v1.values())):
-            _remove_tree(directory)
-
-
-def _remove_tree(directory: str) -> None:
-    """Removes a group and the groups in it, as far as nobody lives there."""
-    with suppress(OSError):
-        for child in os.scandir(directory):
-            if child.is_dir():
-                os.rmdir(child.path)
-        os.rmdir(directory)
-
-
-def _remove_leftovers(parent: str) -> None:
-    """Removes groups of platforms that were killed: their environments died with them, these stay."""
-    with suppress(OSError):
-        for entry in os.scandir(parent):
-            pid = entry.name.removeprefix(_PREFIX)
-            if pid != entry.name and pid.isdecimal() and not os.path.exists(f"/proc/{pid}"):
-                _remove_tree(entry.path)
-
-
-def _mounts(text: str) -> "tuple[str | None, dict[str, str]]":
-    """From /proc/mounts: the v2 mount point, and controller → v1 mount point."""
-    v2, v1 = None, {}
-    for line in text.splitlines():
-        _, target, kind, options, *_ = line.split()
-        if kind == "cgroup2" and v2 is None:
-            v2 = target
-        elif kind == "cgroup":
-            for name in set(options.split(",")) & set(_CONTROLLERS):
-                v1[name] = target
-    return v2, v1
-
-
-def _own_paths(text: str) -> "dict[str, str]":
-    """From /proc/self/cgroup: controller (``""`` for v2) → our path in its hierarchy."""
-    paths = {}
-    for line in text.splitlines():
-        _, names, path = line.split(":", 2)
-        for name in names.split(","):
-            paths[name] = path
-    return paths
-
-
-def prepare_layout() -> CgroupLayout:
-    """Makes ``lambent-PID`` under our own place in every hierarchy we may write to, and removes what
-
-    platforms that were killed left there.
-
-    Where nothing is writable (an unprivileged user without delegation) the layout is empty.
-    """
-    name = f"{_PREFIX}{os.getpid()}"
-    v2_mount, v1_mounts = _mounts(_read("/proc/mounts"))
-    own = _own_paths(_read("/proc/self/cgroup"))
-    v2, controllers = _prepare_v2(v2_mount, own.get("", "/"), name) if v2_mount else (None, set())
-    v1 = {}
-    for controller, target in v1_mounts.items():
-        parent = target + own.get(controller, "/").rstrip("/")
-        _remove_leftovers(parent)
-        directory = f"{parent}/{name}"
-        if controller not in controllers and _make(directory):
-            v1[controller] = directory
-    return CgroupLayout(v2, frozenset(controllers), v1)
-
-
-def _prepare_v2(mount: str, own: str, name: str) -> "tuple[str | None, set[str]]":
-    # A group with processes cannot hand controllers to children, so root works under the top; a
-    # user with a delegated group makes room by moving itself to a leaf.
-    parent = mount if os.geteuid() == 0 else mount + own.rstrip("/")
-    _remove_leftovers(parent)
-    directory = f"{parent}/{name}"
-    if not _make(directory):
-        return None, set()
-    available = set(_read(f"{parent}/cgroup.controllers").split()) & set(_CONTROLLERS)
-    if available and os.geteuid() != 0:
-        leaf = f"{parent}/{name}-supervisor"
-        if _make(leaf):
-            _try_write(f"{leaf}/cgroup.procs", "0")
-    got = {c for c in available if _try_write(f"{parent}/cgroup.subtree_control", f"+{c}")}
-    got = {c for c in got if _try_write(f"{directory}/cgroup.subtree_control", f"+{c}")}
-    return directory, got
-
-
-def _make(directory: str) -> bool:
-    try:
-        os.makedirs(directory, exist_ok=True)
-    except OSError:
-        return False
-    return os.access(directory, os.W_OK)
-
-
-def _read(path: str) -> str:
-    try:
-        with open(path) as file:
-            return file.read()
-    except OSError:
-        return ""
-
-
-def _write(path: str, text: str) -> None:
-    fd = os.open(path, os.O_WRONLY)
-    try:
-        os.write(fd, text.encode())
-    finally:
-        os.close(fd)
-
-
-def _try_write(path: str, text: str) -> bool:
-    try:
-        _write(path, text)
-    except OSError:
-        return False
-    return True
 
 
 class Cgroup:
@@ -315,7 +178,7 @@ class Cgroup:
 
     def holds(self, pid: int) -> bool:
         """Whether the process is in every group of the environment."""
-        paths = _own_paths(_read(f"/proc/{pid}/cgroup"))
+        paths = own_paths(_read(f"/proc/{pid}/cgroup"))
         wanted = {**self._directories, **({"": self._v2} if self._v2 else {})}
         return all(
             directory.endswith(paths.get(name, "/")) and paths.get(name, "/") != "/"
