@@ -28,15 +28,17 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from lambent.testing.loop import PATIENCE
+
 BIN = Path(sys.executable).parent
 ROLE = "arn:aws:iam::000000000000:role/e2e"
 RUNTIME = f"python3.{sys.version_info.minor}"
 START_DEADLINE_S = 30.0
-STOP_DEADLINE_S = 20.0
+STOP_DEADLINE_S = 20.0 * PATIENCE
 SANDBOX = os.environ.get("LAMBENT_E2E_SANDBOX", "auto")
 CLIENT = Config(
     retries={"total_max_attempts": 1},
-    read_timeout=60,
+    read_timeout=60 * PATIENCE,
     max_pool_connections=64,
     parameter_validation=False,
 )
@@ -44,7 +46,7 @@ CLIENT = Config(
 
 def poll(condition: Callable[[], Any], deadline_s: float, what: str) -> Any:
     """What ``condition`` gives once it is true: how tests wait for another process. Fails at the deadline."""
-    end_s = time.monotonic() + deadline_s
+    end_s = time.monotonic() + deadline_s * PATIENCE
     while True:
         value = condition()
         if value:

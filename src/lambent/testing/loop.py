@@ -2,11 +2,14 @@
 
 import asyncio
 import functools
+import os
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, ParamSpec
 
 P = ParamSpec("P")
-DEADLINE_S = 20.0
+PATIENCE = float(os.environ.get("LAMBENT_TEST_PATIENCE", "1"))
+"""How many times as long as at a desk everything may take: on an emulated machine (scripts/guest)."""
+DEADLINE_S = 20.0 * PATIENCE
 """POLICY: no test waits longer than that for anything."""
 
 
@@ -37,7 +40,7 @@ async def _watched(work: Awaitable[None]) -> None:
 async def until(holds: Callable[[], bool], deadline_s: float = 5.0) -> None:
     """Gives the loop its turns until ``holds()``. Raises TimeoutError when it never does."""
     loop = asyncio.get_running_loop()
-    end_s = loop.time() + deadline_s
+    end_s = loop.time() + deadline_s * PATIENCE
     while not holds():
         if loop.time() > end_s:
             raise TimeoutError("what was waited for did not come true")
