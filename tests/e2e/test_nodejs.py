@@ -228,8 +228,8 @@ def test_it_is_frozen_and_limited(deploy_node: Callable[..., Any], isolated: Non
 
 # Stem cells: what follows runs in a process that was started before its function was known.
 
-_BORN = 'require("fs").readFileSync("/proc/self/cmdline", "utf8").includes("/waiting/")'
-_WAITING = "/.lambent/waiting/nodejs.mjs"
+_BORN = 'require("fs").readFileSync("/proc/self/cmdline", "utf8").includes("/waiting.cjs")'
+_WAITING = "/.lambent/nodejs/waiting.cjs"
 
 
 def waiting_cells(node: str, memory_mib: int) -> set[int]:
@@ -315,6 +315,41 @@ def test_a_function_on_a_stem_cell_finds_what_it_would_have_found(
     records = [json.loads(line) for line in answer.log.splitlines()]
     assert [r["message"] for r in records if "level" in r] == ["said"]
     assert any("initDurationMs" in json.dumps(r) for r in records)
+
+
+def test_it_is_started_as_nodejs_is(deploy_node: Callable[..., Any], isolated: None) -> None:
+    """What starts it sooner shows nowhere: all is as where Node.js itself starts the client."""
+    settings = {"MemorySize": 335, "Timeout": 20}
+    plain = {"Environment": {"Variables": {"NODE_NOTHING": "1"}}}  # as if read at the start
+    found = deploy_node(_LOOK, **settings)({}).payload["seen"]
+    wanted = deploy_node(_LOOK, **settings, **plain)({}).payload["seen"]
+    wanted["env"].remove(["NODE_NOTHING", "1"])
+    for what in wanted:
+        assert found[what] == wanted[what], what
+
+
+_THREADS = """
+import { Worker } from "node:worker_threads";
+import v8 from "node:v8";
+const code = `const { parentPort } = require("worker_threads");
+    parentPort.postMessage([typeof gc, require("v8").getHeapStatistics().heap_size_limit >> 20])`;
+export const handler = async () => {
+    const found = await new Promise((done) => new Worker(code, { eval: true }).once("message", done));
+    return { found, own: [typeof gc, v8.getHeapStatistics().heap_size_limit >> 20] };
+};
+"""
+
+
+def test_threads_have_the_flags_of_the_process(
+    deploy_node: Callable[..., Any], grow: Callable[..., Any]
+) -> None:
+    """Started by a handler they have its heap's limits and garbage collection, on a stem cell and without."""
+    alone = deploy_node(_THREADS, MemorySize=337, Timeout=20)({}).payload
+    cell = grow(337)(_THREADS)({}).payload
+    assert alone == cell
+    assert alone["found"] == alone["own"]
+    assert alone["own"][0] == "function"
+    assert alone["own"][1] < 400
 
 
 def test_forms_of_handlers_on_stem_cells(grow: Callable[..., Any]) -> None:

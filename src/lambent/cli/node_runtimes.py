@@ -70,6 +70,10 @@ def prepare_node(name: str, run: Runner) -> bool:
     wanted = _versions(name)
     if look(target, name) is not None and (target / VERSIONS_FILE).read_text() == wanted:
         return False
+    if _has_all_but_ours(target, name):
+        _stand_in(target / "runtime", PINNED[name][1])
+        (target / VERSIONS_FILE).write_text(wanted)
+        return True
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
         fresh = Path(scratch) / name
@@ -86,6 +90,21 @@ def _versions(name: str) -> str:
     files = (_FILES / name for name in ("package-lock.json", "rapid_client.js"))
     own = hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
     return json.dumps({"node": node, "client": client.version, "files": own, "start": client.start})
+
+
+def _has_all_but_ours(target: Path, name: str) -> bool:
+    """Whether what is fetched is there as it should be: what is our own lies here."""
+    from lambent.node.nodejs.runtimes import VERSIONS_FILE, look  # noqa: PLC0415
+
+    if look(target, name) is None:
+        return False
+    found, wanted = json.loads((target / VERSIONS_FILE).read_text()), json.loads(_versions(name))
+    lock = target / "runtime" / "package-lock.json"
+    return (
+        {**found, "files": ""} == {**wanted, "files": ""}
+        and lock.is_file()
+        and lock.read_bytes() == (_FILES / "package-lock.json").read_bytes()
+    )
 
 
 def _install(name: str, fresh: Path, scratch: Path, run: Runner) -> None:
@@ -150,9 +169,15 @@ def unpack_client(archive: Path, client: Client, runtime: Path) -> None:
             if member.isfile() and inside and inside[0] not in _LEFT_OUT:
                 # Its JavaScript and its licences; all of it was checked above.
                 _write(tar, member, target, PurePosixPath(*inside))
-    # A directory of the addon's name is what require finds in its place.
-    addon = target / client.addon_dir / "rapid-client.node"
-    addon.mkdir()
-    (addon / "package.json").write_text('{"type": "commonjs", "main": "index.js"}\n')
-    shutil.copyfile(_FILES / "rapid_client.js", addon / "index.js")
+    (target / client.addon_dir / "rapid-client.node").mkdir()
+    _stand_in(runtime, client)
     (runtime / "index.mjs").write_text(client.start)
+
+
+def _stand_in(runtime: Path, client: Client) -> None:
+    """A directory of the addon's name is what require finds in its place."""
+    addon = runtime / _CLIENT / client.addon_dir / "rapid-client.node"
+    (addon / "package.json").write_text('{"type": "commonjs", "main": "index.js"}\n')
+    fresh = addon / "index.js.new"  # a running platform may have it open
+    shutil.copyfile(_FILES / "rapid_client.js", fresh)
+    fresh.rename(addon / "index.js")

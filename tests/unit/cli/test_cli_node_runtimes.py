@@ -1,6 +1,7 @@
 """``lambent runtimes add nodejs22.x``, with a pip and an npm that are made up."""
 
 import io
+import json
 import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -96,6 +97,27 @@ def test_adding_again_does_nothing_until_a_pin_moves(
     monkeypatch.setattr(node_runtimes, "PINNED", {NAME: ("22.99.0", client)})
     assert prepare_node(NAME, tools)
     assert not (prepared_node_dir(NAME) / "old").exists()
+
+
+def test_what_is_our_own_is_renewed_without_fetching(tools: FakeTools) -> None:
+    """Another stand-in for the addon is copied into what is there; another lock file is another runtime."""
+    assert prepare_node(NAME, tools)
+    root = prepared_node_dir(NAME)
+    client = root / "runtime" / "aws-lambda-ric"
+    stand_in = client / "dist" / "rapid-client.node" / "index.js"
+    ours = stand_in.read_bytes()
+    stand_in.write_bytes(b"older")
+    versions = root / "versions.json"
+    wanted = versions.read_text()
+    older = json.dumps({**json.loads(wanted), "files": "0" * 64})
+    versions.write_text(older)
+    assert prepare_node(NAME, tools)
+    assert stand_in.read_bytes() == ours
+    assert (versions.read_text(), len(tools.commands)) == (wanted, 3)
+    versions.write_text(older)
+    (root / "runtime" / "package-lock.json").write_text("{}")
+    assert prepare_node(NAME, tools)
+    assert len(tools.commands) == 6
 
 
 @pytest.mark.parametrize("fails", ["pip", "ci", "pack"])

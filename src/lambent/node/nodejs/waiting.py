@@ -1,12 +1,13 @@
 """Which functions a waiting Node.js can become: those that set nothing it has read by then.
 
-What runs in it is ``waiting.mjs``.
+What runs in it is ``waiting.cjs``. The same functions are started with ``starting.cjs`` where none waits.
 """
 
 from collections.abc import Iterable
 from pathlib import Path
 
-PROGRAM = str(Path(__file__).with_name("waiting.mjs"))
+STARTING = str(Path(__file__).with_name("starting.cjs"))
+WAITING = str(Path(__file__).with_name("waiting.cjs"))
 _READ_AT_START = (
     "AWS_LAMBDA_",  # the client's own, and the wrapper script
     "GLIBC_TUNABLES",

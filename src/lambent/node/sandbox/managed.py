@@ -10,7 +10,8 @@ from lambent.node.java.runtimes import JavaRuntime, is_java, java_command
 from lambent.node.java.waiting import can_wait as java_can_wait
 from lambent.node.java.waiting import waiting_command
 from lambent.node.nodejs.runtimes import NodeRuntime, is_node, node_command, node_path
-from lambent.node.nodejs.waiting import PROGRAM as WAITING_NODE
+from lambent.node.nodejs.waiting import STARTING as STARTING_NODE
+from lambent.node.nodejs.waiting import WAITING as WAITING_NODE
 from lambent.node.nodejs.waiting import can_wait as node_can_wait
 from lambent.node.ruby.runtimes import (
     RubyRuntime,
@@ -26,9 +27,13 @@ from lambent.node.zygote.root import HIDDEN
 
 _LANG_PATH = "/var/lang"
 """Where AWS has a language's own programs."""
-_WAITING_NODE = f"{HIDDEN}/waiting/nodejs.mjs"
-WAITING_PROGRAMS: Mapping[str, str] = {_WAITING_NODE: WAITING_NODE}
-"""What runtimes wait with as stem cells: path inside → file of this package."""
+_STARTING_NODE = f"{HIDDEN}/nodejs/starting.cjs"
+_WAITING_NODE = f"{HIDDEN}/nodejs/waiting.cjs"
+WAITING_PROGRAMS: Mapping[str, str] = {
+    _STARTING_NODE: STARTING_NODE,
+    _WAITING_NODE: WAITING_NODE,
+}
+"""What runtimes are started with, and wait with as stem cells: path inside → file of this package."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +87,15 @@ def managed_runtime(spec: EnvironmentSpec, choice: RuntimeChoice) -> ManagedRunt
         raise SandboxError(choice.notice or f"{spec.runtime} is not on this host")
     hidden = hidden_node_root(choice.node)
     command = node_command(f"{_LANG_PATH}/bin/node", RUNTIME_PATH, spec.memory_mib)
+    waiting: Sequence[str] = ()
+    if node_can_wait(spec.environment):
+        *flags, main = command
+        command, waiting = [*flags, _STARTING_NODE, main], [*flags, _WAITING_NODE, main]
     return ManagedRuntime(
         command,
         mounts={_LANG_PATH: hidden, RUNTIME_PATH: f"{hidden}/runtime"},
         environ={"NODE_PATH": node_path(RUNTIME_PATH, "/opt", "/var/task", choice.node.major)},
-        waiting=[*command[:-1], _WAITING_NODE] if node_can_wait(spec.environment) else (),
+        waiting=waiting,
     )
 
 

@@ -1,7 +1,7 @@
 """What the zygote is told that makes an environment a function's, or a kind of stem cell."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,8 @@ from lambent.node.zygote.root import HIDDEN
 _TELEMETRY = {"_LAMBDA_TELEMETRY_LOG_FD": "3"}
 _ADDRESSES = ("AWS_LAMBDA_RUNTIME_API", "AWS_ENDPOINT_URL")
 """What an image is told; where its own runtime lies it says itself."""
+_REMEMBERED = 256
+"""POLICY: more kinds than there are of runtimes and usual memory sizes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +31,8 @@ class Requests:
     code_root: Path
     endpoint_port: int
     file_systems: Sequence[str]
+    _kinds: dict[tuple[object, ...], LoadedKind] = field(default_factory=dict, init=False)
+    """Those made last: to make one takes longer than to look."""
 
     def rest(self, launch: Launch, managed: ManagedRuntime) -> dict[str, Any]:
         """What makes an environment a function's. Raises SandboxError for a file system that is not there."""
@@ -55,6 +59,18 @@ class Requests:
 
     def kind(self, runtime: str, interpreter: Interpreter, managed: ManagedRuntime) -> LoadedKind:
         """The stem cells that a function which is started with ``managed`` may come from."""
+        places, environ = tuple(managed.mounts.items()), tuple(managed.environ.items())
+        key = (runtime, interpreter.version, tuple(managed.waiting), places, environ)
+        kind = self._kinds.get(key)
+        if kind is None:
+            if len(self._kinds) >= _REMEMBERED:
+                self._kinds.clear()
+            kind = self._kinds[key] = self._make_kind(runtime, interpreter, managed)
+        return kind
+
+    def _make_kind(
+        self, runtime: str, interpreter: Interpreter, managed: ManagedRuntime
+    ) -> LoadedKind:
         rest = {
             "mounts": managed.mounts,
             "entry": {"command": managed.waiting},

@@ -109,13 +109,16 @@ class LoadedStemCells:
         assignment = cell.assignment
         if assignment is None or assignment.writer < 0:
             raise SandboxError("the stem cell ended")
-        assignment.say(rest["environ"])
         wanted = {name: rest[name] for name in ("task_dir", "opt_dir", "tmp_mib")}
         problems: list[OSError] = []
 
         def let_go() -> None:
-            """While the zygote mounts the cell gets its limits; the program goes on when both have let go."""
+            """While the zygote mounts the cell is told who it is, and gets its limits.
+
+            The program goes on when both have let go.
+            """
             try:
+                assignment.say(rest["environ"])
                 cell.limit(memory_mib, cpu_limit=self._cpu_limit)
             except OSError as error:
                 problems.append(error)
