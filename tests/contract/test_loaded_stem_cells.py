@@ -239,7 +239,7 @@ async def test_a_zygote_that_dies_takes_no_function_with_it(open_cells: Open) ->
     async with open_cells() as host:
         kind = host.kind()
         await host.grown(kind)
-        zygote: Any = next(iter(host.backend._zygotes.values()))
+        zygote: Any = next(iter(host.backend._zygotes.clients.values()))
         os.kill(zygote._process.pid, signal.SIGKILL)
         cell = await host.start(kind)
         if cell is not None:  # made a function's by the zygote that came after

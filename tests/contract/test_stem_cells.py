@@ -111,7 +111,7 @@ async def test_a_zygote_that_died_is_noticed_while_its_cells_wait(open_host: Ope
         cells = host.backend._stem_cells
         lines = [await host.start("echo")]
         await until(lambda: cells.count() == 2)
-        zygote = next(iter(host.backend._zygotes.values()))
+        zygote = next(iter(host.backend._zygotes.clients.values()))
         os.kill(zygote._process.pid, signal.SIGKILL)
         await until(lambda: not zygote.alive)
         lines += [await host.start("echo") for _ in range(4)]

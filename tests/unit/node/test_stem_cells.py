@@ -21,7 +21,7 @@ class Cell:
         self.discarded = 0
         self.exited: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def memory_peak_bytes(self) -> int:
+    def own_bytes(self) -> int:
         """Less than any."""
         return 0
 

@@ -211,6 +211,10 @@ class NamespaceSandbox:
             self._peak_bytes = peak_bytes or peak_resident_bytes(self._runtime_pid())
         return self._peak_bytes
 
+    def own_bytes(self) -> int:
+        """The most that its cgroup ever held: what it shares with nobody. 0 where that is not counted."""
+        return self._cgroup.memory_peak_bytes()
+
     def usage(self) -> Usage | None:
         """Of all its processes."""
         if self._pidfd < 0:

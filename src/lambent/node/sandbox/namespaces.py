@@ -9,17 +9,12 @@ import asyncio
 import json
 import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lambent.model.limits import MEMORY_MAX
-from lambent.node.entrypoint import BOOTSTRAP_SCRIPT
-from lambent.node.java.runtimes import find_javas
 from lambent.node.linux.cgroups import Cgroup, CgroupLayout, prepare_layout
 from lambent.node.linux.user_notification import can_ask
-from lambent.node.nodejs.runtimes import find_nodes
-from lambent.node.ruby.runtimes import find_rubies
 from lambent.node.runtimes import Interpreter, choose_interpreter
 from lambent.node.sandbox.assignment import Assignment
 from lambent.node.sandbox.birth import bear
@@ -28,10 +23,7 @@ from lambent.node.sandbox.contract import Launch, SandboxError, Template
 from lambent.node.sandbox.isolation import isolation, not_limited
 from lambent.node.sandbox.made_ahead import MadeAhead
 from lambent.node.sandbox.managed import (
-    WAITING_PROGRAMS,
-    hidden_node_root,
     managed_runtime,
-    prepared_binds,
 )
 from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
 from lambent.node.sandbox.requests import Requests
@@ -46,9 +38,8 @@ from lambent.node.sandbox.stem_cells_python import (
 )
 from lambent.node.sandbox.template_sandbox import TemplateSandbox
 from lambent.node.sandbox.templates import Templates
-from lambent.node.sandbox.zygote_client import RUNTIME_API_PORT, RUNTIME_PATH, ZygoteClient
-from lambent.node.zygote import bootstrap
-from lambent.node.zygote.container import IMAGES
+from lambent.node.sandbox.zygote_client import RUNTIME_API_PORT, ZygoteClient
+from lambent.node.sandbox.zygotes import Zygotes
 from lambent.node.zygote.root import FIRST_UID
 from lambent.node.zygote.rootless import INSIDE_UID
 from lambent.settings import NetworkChoice
@@ -90,10 +81,8 @@ class NamespaceBackend:
     ) -> None:
         self._interpreters = interpreters
         self._code_root = code_root
-        self._run_dir = run_dir
         self._endpoint_port = endpoint_port
         self._file_systems = dict(file_systems or {})
-        self._images = images
         ports = (RUNTIME_API_PORT, endpoint_port)
         self._connections = Connections(network, ports, prepared_networks)
         self._cpu_limit = cpu_limit
@@ -129,10 +118,13 @@ class NamespaceBackend:
         # An ordinary user has no other ids to give: inside its namespace it is root, then a mere 1000.
         self._uids = [0 if self.rootless else FIRST_UID + n for n in range(max_environments)]
         self._live = 0
-        self._zygotes: dict[str, ZygoteClient] = {}
-        self._opening = asyncio.Lock()
-        self._is_closing = False
-        self._warming: asyncio.Task[None] | None = None
+        self._zygotes = Zygotes(
+            run_dir,
+            images,
+            lambda: self._connections.namespaces,
+            self._setup,
+            self._forget_cells,
+        )
         self._layout = CgroupLayout(None, frozenset())
 
     async def open(self) -> None:
@@ -151,59 +143,26 @@ class NamespaceBackend:
             self._layout.remove()
             await self._connections.close()
             raise
-        self._warming = asyncio.get_running_loop().create_task(self._warm(self._interpreters[1:]))
+        self._zygotes.warm(self._interpreters[1:])
 
-    async def _warm(self, interpreters: list[Interpreter]) -> None:
-        for interpreter in interpreters:
-            # One that cannot start is tried again, and reported, when a function asks for it.
-            with suppress(SandboxError):
-                await self.zygote(interpreter)
+    async def zygote(
+        self, interpreter: Interpreter, *, runs_functions: bool = True
+    ) -> ZygoteClient:
+        """See :meth:`Zygotes.get`."""
+        return await self._zygotes.get(interpreter, runs_functions=runs_functions)
 
-    async def zygote(self, interpreter: Interpreter) -> ZygoteClient:
-        """The zygote of an interpreter, started where there is none. Raises SandboxError."""
-        zygote = self._zygotes.get(interpreter.version)
-        if zygote is not None and zygote.alive:
-            return zygote
-        async with self._opening:
-            zygote = self._zygotes.get(interpreter.version)
-            if zygote is not None and zygote.alive:
-                return zygote
-            if self._is_closing:
-                raise SandboxError("the platform stops")  # nobody would end another one
-            if zygote is not None:
-                for kind in fork_kinds(interpreter):
-                    self._stem_cells.forget(kind.key)
-                self._loaded.cells.forget_all()
-                await zygote.close()
-            zygote = ZygoteClient(interpreter)
-            await zygote.open(self._setup(interpreter), self._connections.namespaces)
-            if self._is_closing:
-                await zygote.close()
-                raise SandboxError("the platform stops")
-            self._zygotes[interpreter.version] = zygote
-            return zygote
+    def _forget_cells(self, interpreter: Interpreter) -> None:
+        """Their zygote is gone."""
+        for kind in fork_kinds(interpreter):
+            self._stem_cells.forget(kind.key)
+        self._loaded.cells.forget_all()
 
-    def _setup(self, interpreter: Interpreter) -> Mapping[str, Any]:
-        root = self._run_dir / f"root-{interpreter.version}"
-        root.mkdir(parents=True, exist_ok=True)
-        binds = {f"{RUNTIME_PATH}/{name}": path for name, path in interpreter.packages.items()}
-        binds[f"{RUNTIME_PATH}/{BOOTSTRAP_SCRIPT}"] = bootstrap.__file__
-        binds.update(WAITING_PROGRAMS)
-        for node in find_nodes():
-            binds[hidden_node_root(node)] = str(node.root)
-        binds.update(prepared_binds(find_javas(), find_rubies()))
-        if self._images is not None:
-            binds[IMAGES] = str(self._images)
-        if not interpreter.prefix.startswith("/usr"):
-            binds[interpreter.prefix] = interpreter.prefix
+    def _setup(self) -> Mapping[str, Any]:
         return {
-            "root": str(root),
-            "binds": binds,
             "code_root": str(self._code_root),
             "uids": [INSIDE_UID] if self.rootless else self._uids,
             "resolv_conf": self._connections.resolv_conf,
             "rootless": self.rootless,
-            "runtime_paths": [RUNTIME_PATH],
             "file_systems": [str(path) for path in self._file_systems.values()],
         }
 
@@ -377,23 +336,17 @@ class NamespaceBackend:
 
     async def close(self) -> None:
         """Ends the zygotes, and removes the cgroups once every sandbox (killed before) is gone."""
-        self._is_closing = True
+        self._zygotes.stop()
         self._stem_cells.close()
         self.templates.close()
         self._loaded.cells.close()
-        if self._warming is not None:
-            self._warming.cancel()
-            await asyncio.wait([self._warming])
-        for zygote in self._zygotes.values():
-            await zygote.close()
+        await self._zygotes.close()
         end = asyncio.get_running_loop().time() + _SETUP_DEADLINE_S
         while self._live and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - once
             await asyncio.sleep(_REMOVE_RETRY_S)
         await self._connections.close()
         self._layout.remove()
-        for version in self._zygotes:
-            with suppress(OSError):
-                (self._run_dir / f"root-{version}").rmdir()
+        self._zygotes.remove_roots()
 
     def describe(self) -> Mapping[str, Any]:
         """What isolation really holds, for health and doctor."""

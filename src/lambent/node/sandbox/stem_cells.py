@@ -14,12 +14,11 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from lambent.node.sandbox.contract import SandboxError
 from lambent.node.sandbox.demand import PAUSE_S, Demand, Number, Wish
 from lambent.node.sandbox.made_ahead import MadeAhead, Use
-from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
 
 GROW_AFTER_S = PAUSE_S
 REPLACE_AFTER_S = 1.0
@@ -34,20 +33,36 @@ _REST_S = 0.1
 """POLICY: at most; beyond the base number whoever makes them rests for as long as one took."""
 _MOST_SIZES = 256
 
+
+class Waiting(Protocol):
+    """What waits."""
+
+    @property
+    def exited(self) -> "asyncio.Future[Any]": ...
+    def own_bytes(self) -> int:
+        """What it holds, shared with nobody, as far as that is counted."""
+        ...
+
+    def discard(self) -> None:
+        """Ends what nobody reads from, though it may have ended by itself."""
+        ...
+
+
 Kind = TypeVar("Kind")
+Cell = TypeVar("Cell", bound=Waiting)
 
 
-class StemCells(Generic[Kind]):
+class StemCells(Generic[Kind, Cell]):
     """``count`` of each kind in use; as they are wanted, up to ``most``.
 
     ``make`` makes one; raises SandboxError where it cannot. ``keep_s``: how long a kind is in use after it was
     asked for last. ``most_kinds``: how many are at a time. ``ahead``: what decides about numbers. ``label``: how
-    health calls a kind.
+    health calls a kind. ``least_bytes``: what one holds at least.
     """
 
     def __init__(
         self,
-        make: Callable[[Kind], Awaitable[NamespaceSandbox]],
+        make: Callable[[Kind], Awaitable[Cell]],
         key: Callable[[Kind], str],
         count: int,
         *,
@@ -56,12 +71,14 @@ class StemCells(Generic[Kind]):
         most_kinds: int | None = None,
         ahead: MadeAhead | None = None,
         label: Callable[[Kind], str] | None = None,
+        least_bytes: int = _LEAST_BYTES,
     ) -> None:
         self._make = make
         self._key = key
         self._count = count
         self._most = count if most is None else most
         self._label = label or key
+        self._least_bytes = least_bytes
         self._ahead = ahead or MadeAhead()
         self._ahead.join(self)
         self._demand: dict[str, Demand] = {}
@@ -70,7 +87,7 @@ class StemCells(Generic[Kind]):
         """What one of a kind holds, as it was found; remembered also where the kind is not in use."""
         self._keep_s = keep_s
         self._most_kinds = most_kinds
-        self._shelves: dict[str, deque[NamespaceSandbox]] = {}
+        self._shelves: dict[str, deque[Cell]] = {}
         self._kinds: dict[str, Kind] = {}
         """The one asked for last is last."""
         self._asked_s: dict[str, float] = {}
@@ -80,7 +97,7 @@ class StemCells(Generic[Kind]):
         self._growing: asyncio.Task[None] | None = None
         self._closed = False
 
-    def take(self, kind: Kind) -> NamespaceSandbox | None:
+    def take(self, kind: Kind) -> Cell | None:
         """One that waits, if there is any; others are made once it is quiet."""
         if not self._most or self._closed:
             return None
@@ -197,7 +214,7 @@ class StemCells(Generic[Kind]):
             return
         if len(self._sizes) >= _MOST_SIZES:
             self._sizes.clear()
-        self._sizes[key] = max(_LEAST_BYTES, cell.memory_peak_bytes() + _UNCOUNTED_BYTES)
+        self._sizes[key] = max(self._least_bytes, cell.own_bytes() + _UNCOUNTED_BYTES)
         shelf.append(cell)
         cell.exited.add_done_callback(partial(self._on_exit, shelf, cell))
 
@@ -213,7 +230,7 @@ class StemCells(Generic[Kind]):
         return min(self._count, self._most) if number is None else number.make
 
     def _size(self, key: str) -> int:
-        return self._sizes.get(key, _LEAST_BYTES)
+        return self._sizes.get(key, self._least_bytes)
 
     # How many; see lambent.node.sandbox.made_ahead
 
@@ -266,9 +283,7 @@ class StemCells(Generic[Kind]):
         if self._timer is None:
             self._begin()
 
-    def _on_exit(
-        self, shelf: deque[NamespaceSandbox], cell: NamespaceSandbox, _: "asyncio.Future[object]"
-    ) -> None:
+    def _on_exit(self, shelf: deque[Cell], cell: Cell, _: "asyncio.Future[object]") -> None:
         if cell in shelf:
             shelf.remove(cell)
             cell.discard()

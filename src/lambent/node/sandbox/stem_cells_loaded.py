@@ -74,7 +74,7 @@ class LoadedStemCells:
         self._make_one = make
         self._zygote = zygote
         self._cpu_limit = cpu_limit
-        self.cells = StemCells[LoadedKind](
+        self.cells = StemCells[LoadedKind, NamespaceSandbox](
             self._make,
             lambda kind: kind.key,
             count,

@@ -54,6 +54,17 @@ class TemplateSandbox(NamespaceSandbox):
 
     # Orders
 
+    def expect_forks(self) -> None:
+        """One is about to be made: the kernel gets ready to move processes between groups, which takes it long.
+
+        (:meth:`Cgroup.adopt`: whoever is the first after an idle moment waits for all processors.) By moving the
+        template to where it is.
+        """
+        moving = asyncio.get_running_loop().run_in_executor(None, self._cgroup.adopt, self.pid)
+        moving.add_done_callback(
+            lambda done: done.exception()
+        )  # if it has just ended, that is told elsewhere
+
     async def fork(self, fork: "ForkSandbox", shell: int, fds: list[int]) -> None:
         """Has ``fork`` forked into the empty environment of pid 1 ``shell`` (a pidfd); returns when it waits.
 

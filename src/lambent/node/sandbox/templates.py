@@ -2,27 +2,25 @@
 
 The order of things: an empty environment is made by the zygote; the template forks into it; what joined is looked
 at; it gets its cgroup and its way out; it waits to be woken with what is its own. All but the last is done
-ahead, like a stem cell, for versions in use.
+ahead, like a stem cell, for versions in use; for what is wanted beyond that a few empty environments wait.
 """
 
 import asyncio
 import json
 import os
-import secrets
 import socket
 from collections.abc import Mapping
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from lambent.node.linux.cgroups import Cgroup
-from lambent.node.linux.network_namespace import open_namespace
 from lambent.node.runtimes import Interpreter
-from lambent.node.sandbox import ways
-from lambent.node.sandbox.birth import bear, receive_fds
+from lambent.node.sandbox.birth import bear
 from lambent.node.sandbox.contract import SandboxError
 from lambent.node.sandbox.made_ahead import MadeAhead
 from lambent.node.sandbox.namespace_sandbox import Owner
+from lambent.node.sandbox.shells import SHELL_BYTES, Shell, make_shell
 from lambent.node.sandbox.stem_cells import StemCells
 from lambent.node.sandbox.template_sandbox import ForkSandbox, TemplateSandbox, hear_joined
 from lambent.node.sandbox.zygote_client import RUNTIME_API_PORT, ZygoteClient
@@ -30,7 +28,8 @@ from lambent.node.sandbox.zygote_client import RUNTIME_API_PORT, ZygoteClient
 _KEEP_S = 600.0
 _MOST_TEMPLATES = 32
 """POLICY: forks are made ahead of the versions restored last, for as long as they are restored."""
-_FIRST_PID, _LAST_PID = 300, 30_000
+_SHELLS = 8
+"""POLICY: of each of them so many empty environments wait besides, which are half of a fork's work."""
 
 
 class Room(Protocol):
@@ -52,8 +51,10 @@ class Room(Protocol):
         """Whom a slot's environment runs as."""
         ...
 
-    async def zygote(self, interpreter: Interpreter) -> ZygoteClient:
-        """The zygote of an interpreter. Raises SandboxError."""
+    async def zygote(
+        self, interpreter: Interpreter, *, runs_functions: bool = True
+    ) -> ZygoteClient:
+        """The zygote of an interpreter, or one that makes shells alone. Raises SandboxError."""
         ...
 
 
@@ -79,7 +80,8 @@ class Templates:
         self._ports = [RUNTIME_API_PORT, endpoint_port]
         self._cpu_limit = cpu_limit
         self._made: dict[TemplateSandbox, _Made] = {}
-        self._cells: StemCells[TemplateSandbox] = StemCells(
+        self._forking = 0
+        self._cells: StemCells[TemplateSandbox, ForkSandbox] = StemCells(
             self._fork,
             lambda t: str(id(t)),
             count,
@@ -88,6 +90,16 @@ class Templates:
             most_kinds=_MOST_TEMPLATES,
             ahead=ahead,
             label=self._label,
+        )
+        self._shells: StemCells[TemplateSandbox, Shell] = StemCells(
+            self._make_shell,
+            lambda t: str(id(t)),
+            _SHELLS if count else 0,
+            keep_s=_KEEP_S,
+            most_kinds=_MOST_TEMPLATES,
+            ahead=ahead,
+            label=lambda t: f"shells for {self._label(t)}",
+            least_bytes=SHELL_BYTES,
         )
 
     async def start(
@@ -122,7 +134,7 @@ class Templates:
                 self._room.abandon(cgroup, slot)
             raise
         template.hear(reports)
-        self._made[template] = _Made(zygote, memory_mib, rest)
+        self._made[template] = _Made(interpreter, memory_mib, rest)
         template.exited.add_done_callback(lambda _: self.forget(template))
         return template
 
@@ -130,6 +142,7 @@ class Templates:
         """No more forks of it: it is to end, or has."""
         self._made.pop(template, None)
         self._cells.forget(str(id(template)))
+        self._shells.forget(str(id(template)))
 
     async def restore(self, template: TemplateSandbox, environ: Mapping[str, str]) -> ForkSandbox:
         """An environment in the state of ``template``, with what is its own in ``environ``.
@@ -138,7 +151,7 @@ class Templates:
         """
         order = json.dumps({"environ": dict(environ)}).encode()
         cell = self._cells.take(template)
-        if isinstance(cell, ForkSandbox):
+        if cell is not None:
             try:
                 cell.wake(order)
             except OSError:
@@ -156,6 +169,7 @@ class Templates:
     def prepare(self, template: TemplateSandbox) -> None:
         """Forks are made ahead from now on."""
         self._cells.use(template)
+        self._shells.use(template)
 
     def templates(self) -> int:
         """How many are there to be forked."""
@@ -168,6 +182,7 @@ class Templates:
     def close(self) -> None:
         """Ends the forks that wait; no more are made."""
         self._cells.close()
+        self._shells.close()
 
     def _label(self, template: TemplateSandbox) -> str:
         made = self._made.get(template)
@@ -184,6 +199,9 @@ class Templates:
             raise SandboxError(template.given_up or "the template ended")
         slot, cgroup = self._room.take_room(made.memory_mib)
         fork = ForkSandbox(template, self._owner, slot, cgroup, self._cpu(made.memory_mib))
+        if not self._forking:
+            template.expect_forks()
+        self._forking += 1
         try:
             with ExitStack() as lent, ExitStack() as kept:
                 await self._join(fork, slot, made, lent, kept)
@@ -194,6 +212,8 @@ class Templates:
             if isinstance(error, SandboxError) and template.given_up:
                 raise SandboxError(template.given_up) from error
             raise
+        finally:
+            self._forking -= 1
         cgroup.close_birth_fds()
         return fork
 
@@ -201,10 +221,10 @@ class Templates:
         self, fork: ForkSandbox, slot: int, made: "_Made", lent: ExitStack, kept: ExitStack
     ) -> None:
         """``lent`` closes what others have a copy of, ``kept`` what is the fork's if all goes well."""
-        lifeline_child, lifeline = os.pipe2(os.O_CLOEXEC)
-        lent.callback(os.close, lifeline_child)
-        kept.callback(os.close, lifeline)
-        shell = await self._make_shell(fork, lifeline_child, made, lent, kept)
+        shell = await self._shell(fork.template)
+        shell.join(kept)
+        lent.callback(os.close, shell.pidfd)
+        fork.runtime_api, fork.endpoint = shell.runtime_api, shell.endpoint
         children = _open_outputs(fork, lent, kept)
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         kept.callback(control.close)
@@ -215,59 +235,37 @@ class Templates:
         try:
             with theirs:
                 fds = [*children, theirs.fileno(), *fork.cgroup.v1_task_fds]
-                await fork.template.fork(fork, shell, fds)
+                await fork.template.fork(fork, shell.pidfd, fds)
             await fork.enter_group()
-            await self._connect(slot, fork.joined.result(), made.zygote)
-            fork.adopt(fork.joined.result(), lifeline)
+            await self._connect(slot, fork.joined.result(), made.interpreter)
+            fork.adopt(fork.joined.result(), shell.lifeline)
         except OSError as error:
             raise SandboxError(f"the fork ended: {error}") from error
         finally:
             loop.remove_reader(control)
         fork.listen_to(control)
 
-    async def _make_shell(
-        self,
-        fork: ForkSandbox,
-        lifeline_child: int,
-        made: "_Made",
-        lent: ExitStack,
-        kept: ExitStack,
-    ) -> int:
-        """An empty environment with its listening sockets; its pid 1, by descriptor."""
-        template = fork.template
-        try:
-            pid_namespace = open_namespace(template.pid, "pid")
-        except OSError as error:
-            raise SandboxError(f"the template ended: {error}") from error
-        lent.callback(os.close, pid_namespace)
-        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        control.setblocking(False)
-        lent.callback(control.close)
-        request = {
-            **made.rest,
-            "ports": self._ports,
-            "hostname": "lambda",
-            "network": ways.loopback_only(),
-            "uid": template.uid,
-            "first_pid": _FIRST_PID + secrets.randbelow(_LAST_PID - _FIRST_PID),
-        }
-        with theirs:
-            fds = (theirs.fileno(), lifeline_child, pid_namespace)
-            await made.zygote.start({"shell": request}, fds)
-        api, endpoint = (socket.socket(fileno=fd) for fd in await receive_fds(control, 2))
-        kept.callback(api.close)
-        kept.callback(endpoint.close)
-        fork.runtime_api, fork.endpoint = api, endpoint
-        (shell,) = await receive_fds(control, 1)
-        lent.callback(os.close, shell)
-        with suppress(SandboxError):  # it is closed when pid 1 is what it is to be
-            await receive_fds(control, 1)
-        return shell
+    async def _shell(self, template: TemplateSandbox) -> Shell:
+        """One that waits, or another. Raises SandboxError."""
+        while (shell := self._shells.take(template)) is not None:
+            if shell.is_alive:
+                return shell
+            shell.discard()
+        return await self._make_shell(template)
 
-    async def _connect(self, slot: int, pid: int, zygote: ZygoteClient) -> None:
+    async def _make_shell(self, template: TemplateSandbox) -> Shell:
+        """An empty environment. Raises SandboxError."""
+        made = self._made.get(template)
+        if made is None:
+            raise SandboxError(template.given_up or "the template ended")
+        zygote = await self._room.zygote(made.interpreter, runs_functions=False)
+        return await make_shell(zygote, template, made.rest, self._ports)
+
+    async def _connect(self, slot: int, pid: int, interpreter: Interpreter) -> None:
         """Only now: what holds no capability any more cannot give itself another's address."""
         way = self._room.way(slot)
         if way["make"]:
+            zygote = await self._room.zygote(interpreter, runs_functions=False)
             wanted = {name: way[name] for name in ("make", "pid_at", "configure")}
             await zygote.start(
                 {"connect": {**wanted, "pid": pid, "count": way["configure_count"]}}, ()
@@ -278,7 +276,7 @@ class Templates:
 class _Made:
     """What a template was made with, for its forks."""
 
-    zygote: ZygoteClient
+    interpreter: Interpreter
     memory_mib: int
     rest: Mapping[str, Any]
 

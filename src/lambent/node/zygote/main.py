@@ -70,7 +70,8 @@ class Zygote:
         self.mounting_filter = seccomp.build_filter(may_mount=True)
         self.last_filter = seccomp.build_last_filter()
         self.template_filter = seccomp.build_template_filter()
-        self.ahead = runtime.preload(setup["runtime_paths"], root.REHEARSED)
+        paths = setup["runtime_paths"]
+        self.ahead = runtime.preload(paths, root.REHEARSED) if paths else runtime.preload_nothing()
         if not self.rootless:
             # Here, once: children inherit it. (In a user namespace of its own a child has to do it again.)
             sys_.drop_capabilities_bounding()

@@ -91,6 +91,14 @@ def forget_platform(ahead: Ahead) -> Ahead:
     return ahead._replace(platform=())
 
 
+def preload_nothing() -> Ahead:
+    """For a zygote that runs no function, and makes what they run in alone."""
+    gc.collect()
+    heap.fill_holes()
+    gc.freeze()
+    return Ahead((), frozenset(), (), lambda _: None)
+
+
 def _ask_fresh_interpreter(paths: "list[str]") -> int:
     """Which modules a runtime has loaded when it looks for the handler: a pipe that will tell.
 
