@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -21,6 +22,7 @@ from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
 from lambent.node.sandbox.namespaces import NamespaceBackend
 from lambent.node.sandbox.process import ProcessBackend
 from lambent.node.sandbox.stem_cells_python import ForkKind
+from lambent.node.zygote.runtime_client import CHOICE
 from lambent.settings import NetworkChoice
 from lambent.testing.loop import until
 from lambent.testing.node import make_spec
@@ -84,6 +86,8 @@ class Line:
 
     async def open(self) -> "Line":
         """Listens on every socket of the sandbox."""
+        if self.sandbox.runtime_fd >= 0:
+            await self._server.converse(socket.socket(fileno=self.sandbox.runtime_fd))
         await self._server.listen(self.sandbox.runtime_api)
         if self.sandbox.endpoint is not None:
             await self._server.listen(self.sandbox.endpoint)
@@ -146,7 +150,7 @@ class Host:
     @property
     def isolated(self) -> bool:
         """Whether its environments are apart from the host and each other."""
-        return self.kind in ("namespaces", "stem cells", "forks")
+        return self.kind in ("namespaces", "libcurl", "stem cells", "forks")
 
     def launch(self, handler: str, **settings: Any) -> Launch:
         """A function of this host's own interpreter."""
@@ -156,7 +160,10 @@ class Host:
             runtime=f"python3.{sys.version_info.minor}",
             **settings,
         )
-        return Launch(spec, build_environ(spec, "stream", _CREDENTIALS))
+        environ = build_environ(spec, "stream", _CREDENTIALS)
+        if self.kind == "libcurl":
+            environ[CHOICE] = "libcurl"
+        return Launch(spec, environ)
 
     async def start(self, handler: str, **settings: Any) -> Line:
         """A sandbox with the function in it, and the line to it."""
@@ -218,7 +225,7 @@ class ForkingBackend(NamespaceBackend):
 Open = Callable[..., AbstractAsyncContextManager[Host]]
 
 
-@pytest.fixture(params=["namespaces", "stem cells", "forks", "process", "fake"])
+@pytest.fixture(params=["namespaces", "libcurl", "stem cells", "forks", "process", "fake"])
 def open_host(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
     """``async with open_host() as host``; skips where this host cannot isolate."""
     kind = str(request.param)
@@ -234,7 +241,7 @@ def open_host(request: pytest.FixtureRequest, tmp_path: Path) -> Open:
         max_environments: int = 8, network: NetworkChoice = "auto"
     ) -> AsyncIterator[Host]:
         backend: Backend
-        if kind in ("namespaces", "stem cells", "forks"):
+        if kind in ("namespaces", "libcurl", "stem cells", "forks"):
             run_dir = tmp_path / "run"
             make = ForkingBackend if kind == "forks" else NamespaceBackend
             backend = make(

@@ -68,7 +68,7 @@ async def test_a_cell_that_died_is_not_handed_out(open_host: Open) -> None:
         other.kill()
         async with asyncio.timeout(10):
             await other.exited
-        for fd in (other.stdout_fd, other.telemetry_fd):
+        for fd in (other.stdout_fd, other.telemetry_fd, other.runtime_fd):
             os.close(fd)
         other.runtime_api.close()
         other.endpoint.close()

@@ -32,7 +32,7 @@ IDLE_DEADLINE_S = 600.0
 """POLICY: a kept-alive connection without a request."""
 _MAX_PIPELINED = 16
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_INLINE_BODY_BYTES = 32 * 1024
+INLINE_BODY_BYTES = 32 * 1024
 
 Handler = Callable[[Exchange], None]
 
@@ -42,6 +42,8 @@ class HttpProtocol(asyncio.Protocol):
 
     ``bounds`` what it may hold together with others.
     """
+
+    idle_deadline_s = IDLE_DEADLINE_S
 
     def __init__(
         self,
@@ -151,7 +153,7 @@ class HttpProtocol(asyncio.Protocol):
             self._reader.fail(408, b"The request did not arrive whole in time.")
             return
         idle = self._current is None and not self._reader.reading
-        if idle and now_s - self._active_s > IDLE_DEADLINE_S and self._transport:
+        if idle and now_s - self._active_s > self.idle_deadline_s and self._transport:
             self._transport.close()
             return
         self._watch = loop.call_later(REQUEST_DEADLINE_S / 4, self._check_deadlines, loop)
@@ -211,7 +213,7 @@ class HttpProtocol(asyncio.Protocol):
         close = b"" if exchange.keep_alive else b"connection: close\r\n"
         if status == 204:
             transport.write(b"%b%b%b\r\n" % (start, head, close))
-        elif exchange.method == b"HEAD" or len(body) > _INLINE_BODY_BYTES:
+        elif exchange.method == b"HEAD" or len(body) > INLINE_BODY_BYTES:
             framed = b"%b%b%bcontent-length: %d\r\n\r\n"
             transport.write(framed % (start, head, close, len(body)))
             if exchange.method != b"HEAD":

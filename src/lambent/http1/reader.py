@@ -231,17 +231,21 @@ class RequestReader:
         """Gives up: nothing of this connection is read any more."""
         if self.broken:
             return
-        self.broken = True
-        self.heads.forget()
-        self._started_s = 0.0
-        self._body.clear()
-        self.give_back()
+        self.stop()
         if self._streamed is not None:
             # Its handler has the half of it already: it hears that there will be no other half.
             self._streamed = None
             self._receiver.abort()
             return
         self._receiver.refuse(status, message)
+
+    def stop(self) -> None:
+        """Nothing of this connection is read any more."""
+        self.broken = True
+        self.heads.forget()
+        self._started_s = 0.0
+        self._body.clear()
+        self.give_back()
 
     def give_back(self) -> None:
         """The connection is gone, or given up: its half request is."""

@@ -5,6 +5,7 @@ import socket
 from functools import partial
 
 from lambent.http1.bounds import Bounds
+from lambent.http1.paired import PairedProtocol
 from lambent.http1.protocol import Handler, HttpProtocol
 from lambent.http1.remembered import Streams
 
@@ -40,14 +41,21 @@ class HttpServer:
         self._servers.add(server)
         return server
 
+    async def converse(self, sock: socket.socket, bounds: Bounds | None = None) -> None:
+        """Serves one that is connected already, by :mod:`lambent.http1.paired`; owns it from here."""
+        make = partial(self.make_protocol, bounds, PairedProtocol)
+        await asyncio.get_running_loop().connect_accepted_socket(make, sock)
+
     def stop_listening(self, server: asyncio.Server) -> None:
         """Closes one listening socket; its connections go on."""
         self._servers.discard(server)
         server.close()
 
-    def make_protocol(self, bounds: Bounds | None = None) -> HttpProtocol:
+    def make_protocol(
+        self, bounds: Bounds | None = None, kind: type[HttpProtocol] = HttpProtocol
+    ) -> HttpProtocol:
         """A protocol for one connection."""
-        return HttpProtocol(
+        return kind(
             self._handler,
             self._max_body_bytes,
             self._connections,

@@ -69,6 +69,7 @@ class FakeSandbox:
         self.stdout_fd, stdout = os.pipe()
         self.telemetry_fd, telemetry = os.pipe()
         self.extension_fd, self._extension_output = -1, -1
+        self.runtime_fd = -1
         if launch.extensions:
             self.extension_fd, self._extension_output = os.pipe()
             os.set_blocking(self.extension_fd, False)

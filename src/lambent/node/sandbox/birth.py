@@ -10,6 +10,7 @@ from lambent.node.linux.cgroups import Cgroup
 from lambent.node.sandbox.contract import SandboxError
 from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
 from lambent.node.sandbox.prepared_networks import PreparedNetwork
+from lambent.node.sandbox.runtime_socket import open_runtime_socket
 from lambent.node.sandbox.zygote_client import ZygoteClient
 
 _SETUP_DEADLINE_S = 10.0
@@ -36,9 +37,9 @@ async def bear(
     lifeline_child, lifeline = os.pipe2(os.O_CLOEXEC)
     outputs, children = _open_outputs(sandbox, bool(request["extensions"]))
     cgroup_fds = [cgroup.v2_fd] if cgroup.v2_fd >= 0 else []
-    fds = [control_child.fileno(), children[0], children[1], lifeline_child]
+    fds = [control_child.fileno(), children[0], children[1], lifeline_child, children[2]]
     try:
-        fds += [*cgroup_fds, *cgroup.v1_task_fds, *children[2:], *more]
+        fds += [*cgroup_fds, *cgroup.v1_task_fds, *children[3:], *more]
         if prepared is not None:
             fds.append(prepared.namespace)
         pid = await zygote.start({**request, "prepared": prepared is not None}, fds)
@@ -71,7 +72,10 @@ async def bear(
 
 
 def _open_outputs(sandbox: NamespaceSandbox, extensions: bool) -> tuple[list[int], list[int]]:
-    """Pipes for stdout, telemetry and – where there are any – extensions: our ends, and the child's."""
+    """Pipes for stdout, telemetry and – where there are any – extensions, with the runtime's socket third.
+
+    Our ends, and the child's.
+    """
     ours, children = [], []
     for _ in range(3 if extensions else 2):
         reader, writer = os.pipe2(os.O_CLOEXEC)
@@ -80,9 +84,11 @@ def _open_outputs(sandbox: NamespaceSandbox, extensions: bool) -> tuple[list[int
         os.fchmod(writer, _WRITABLE)
         ours.append(reader)
         children.append(writer)
-    sandbox.stdout_fd, sandbox.telemetry_fd = ours[:2]
+    for pipe, fd in zip((ours, children), open_runtime_socket(), strict=True):
+        pipe.insert(2, fd)
+    sandbox.stdout_fd, sandbox.telemetry_fd, sandbox.runtime_fd = ours[:3]
     if extensions:
-        sandbox.extension_fd = ours[2]
+        sandbox.extension_fd = ours[3]
     return ours, children
 
 

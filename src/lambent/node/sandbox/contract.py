@@ -81,6 +81,9 @@ class Sandbox(Protocol):
     """Listening, made where the function reaches it, served by the node."""
     endpoint: socket.socket | None
     """The same for the platform's own endpoint; None where the function shares the host's network."""
+    runtime_fd: int
+    """Our end of a socket that its runtime has from the start, for the Runtime API; -1 where there is none.
+    Whoever serves it closes it."""
     stdout_fd: int
     telemetry_fd: int
     extension_fd: int

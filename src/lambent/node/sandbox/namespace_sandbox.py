@@ -70,7 +70,7 @@ class NamespaceSandbox:
         self.waits: asyncio.Future[bool] | None = None
         """Of a loaded stem cell of Python: resolves when it waits (true), or when that will never be (false)."""
         self.on_process_exit: OnProcessExit | None = None
-        self.stdout_fd = self.telemetry_fd = self.extension_fd = -1
+        self.stdout_fd = self.telemetry_fd = self.extension_fd = self.runtime_fd = -1
         self.runtime_api: socket.socket
         self.endpoint: socket.socket | None
         self.pid = 0
@@ -104,8 +104,8 @@ class NamespaceSandbox:
 
     def discard(self) -> None:
         """Ends a stem cell nobody reads from."""
-        os.close(self.stdout_fd)
-        os.close(self.telemetry_fd)
+        for fd in (self.stdout_fd, self.telemetry_fd, self.runtime_fd):
+            os.close(fd)
         self.runtime_api.close()
         if self.endpoint is not None:
             self.endpoint.close()

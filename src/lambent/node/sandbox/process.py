@@ -21,6 +21,7 @@ from lambent.node.linux.usage import Usage, read_usage
 from lambent.node.runtimes import Interpreter, choose_interpreter, python_command
 from lambent.node.sandbox.contract import ExitStatus, Launch, OnProcessExit, SandboxError
 from lambent.node.sandbox.plain_programs import plain_program
+from lambent.node.sandbox.runtime_socket import open_runtime_socket
 from lambent.node.zygote import bootstrap
 
 _BOOT = (
@@ -45,11 +46,13 @@ class ProcessSandbox:
         stdout_fd: int,
         telemetry_fd: int,
         report_fd: int,
+        runtime_fd: int,
         *,
         extension_fd: int = -1,
         control: socket.socket | None = None,
     ) -> None:
         self._backend = backend
+        self.runtime_fd = runtime_fd
         self.extension_fd = extension_fd
         self.on_process_exit: OnProcessExit | None = None
         self._control = control
@@ -233,8 +236,10 @@ class ProcessBackend:
         report, report_child = os.pipe2(os.O_CLOEXEC)
         os.set_blocking(report, False)
         address = f"127.0.0.1:{runtime_api.getsockname()[1]}"
+        runtime, runtime_child = open_runtime_socket()
         request = self._request(launch, address, telemetry_child, report_child)
-        children = [stdout_child, telemetry_child, report_child]
+        request["runtime_fd"] = runtime_child
+        children = [stdout_child, telemetry_child, report_child, runtime_child]
         extension, control = -1, None
         if launch.extensions:
             extension, control = _open_supervision(request, children)
@@ -245,14 +250,21 @@ class ProcessBackend:
             if control is not None:
                 control.close()
                 os.close(extension)
-            for fd in (stdout, telemetry, report):
+            for fd in (stdout, telemetry, report, runtime):
                 os.close(fd)
             raise SandboxError(f"cannot start {interpreter.executable}: {error}") from error
         finally:
             for fd in children:
                 os.close(fd)
         sandbox = ProcessSandbox(
-            self, runtime_api, stdout, telemetry, report, extension_fd=extension, control=control
+            self,
+            runtime_api,
+            stdout,
+            telemetry,
+            report,
+            runtime,
+            extension_fd=extension,
+            control=control,
         )
         sandbox.adopt(process)
         assert process.stdin is not None  # noqa: S101 - asked for in _spawn

@@ -21,6 +21,7 @@ from lambent.node.sandbox.contract import SandboxError
 from lambent.node.sandbox.made_ahead import MadeAhead
 from lambent.node.sandbox.namespace_sandbox import Owner
 from lambent.node.sandbox.shells import SHELL_BYTES, Shell, make_shell
+from lambent.node.sandbox.runtime_socket import open_runtime_socket
 from lambent.node.sandbox.stem_cells import StemCells
 from lambent.node.sandbox.template_sandbox import ForkSandbox, TemplateSandbox, hear_joined
 from lambent.node.sandbox.zygote_client import RUNTIME_API_PORT, ZygoteClient
@@ -234,7 +235,7 @@ class Templates:
         loop.add_reader(control, hear_joined, fork, control)
         try:
             with theirs:
-                fds = [*children, theirs.fileno(), *fork.cgroup.v1_task_fds]
+                fds = [*children[:2], theirs.fileno(), children[2], *fork.cgroup.v1_task_fds]
                 await fork.template.fork(fork, shell.pidfd, fds)
             await fork.enter_group()
             await self._connect(slot, fork.joined.result(), made.interpreter)
@@ -282,13 +283,17 @@ class _Made:
 
 
 def _open_outputs(fork: ForkSandbox, lent: ExitStack, kept: ExitStack) -> list[int]:
-    """Pipes for standard output and the log: the fork has our ends, what is returned is its process's."""
+    """Pipes for standard output and the log, and the runtime's socket.
+
+    The fork has our ends, what is returned is its process's.
+    """
     (fork.stdout_fd, stdout), (fork.telemetry_fd, telemetry) = (
         os.pipe2(os.O_CLOEXEC) for _ in range(2)
     )
-    for fd in (fork.stdout_fd, fork.telemetry_fd):
+    fork.runtime_fd, runtime = open_runtime_socket()
+    for fd in (fork.stdout_fd, fork.telemetry_fd, fork.runtime_fd):
         os.set_blocking(fd, False)
         kept.callback(os.close, fd)
-    for fd in (stdout, telemetry):
+    for fd in (stdout, telemetry, runtime):
         lent.callback(os.close, fd)
-    return [stdout, telemetry]
+    return [stdout, telemetry, runtime]

@@ -7,6 +7,7 @@ import socket
 
 from lambent.node.linux import syscalls as sys_
 from lambent.node.zygote.root import HIDDEN
+from lambent.node.zygote.runtime_client import FD as RUNTIME_FD
 
 _SIGKILL = 9
 TELEMETRY_FD = 3
@@ -66,11 +67,16 @@ def mount_runtime(mounts: "dict[str, str]") -> None:
         sys_.mount(now, inside, "", sys_.MS_BIND)
 
 
-def keep_only(stdout: int, telemetry: int, report: int = -1, stdin: int = -1) -> int:
+def keep_only(
+    stdout: int, telemetry: int, report: int = -1, stdin: int = -1, runtime: int = -1
+) -> int:
     """Leaves stdin (/dev/null where none is given), stdout, stderr and the telemetry pipe open, nothing else.
 
-    ``report`` stays open too, under the number that is returned, until another program is executed.
+    ``report`` stays open too, under the number that is returned, until another program is executed; ``runtime`` as
+    :data:`lambent.node.zygote.runtime_client.FD`.
     """
+    if runtime >= 0:
+        os.dup2(runtime, RUNTIME_FD, inheritable=False)
     if report >= 0:
         report = _above(report)
     os.dup2(stdin if stdin >= 0 else os.open("/dev/null", os.O_RDONLY), 0)
@@ -78,10 +84,11 @@ def keep_only(stdout: int, telemetry: int, report: int = -1, stdin: int = -1) ->
     os.dup2(telemetry, TELEMETRY_FD)
     os.dup2(first, 1)
     os.dup2(first, 2)
-    last = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    if report >= 0:
-        os.closerange(TELEMETRY_FD + 1, report)
-    os.closerange(max(report, TELEMETRY_FD) + 1, last)
+    first = TELEMETRY_FD + 1
+    for kept in sorted(fd for fd in (report, RUNTIME_FD if runtime >= 0 else -1) if fd >= 0):
+        os.closerange(first, kept)
+        first = kept + 1
+    os.closerange(first, resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     return report
 
 

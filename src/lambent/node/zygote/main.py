@@ -27,6 +27,7 @@ from lambent.node.zygote import (
     root,
     rootless,
     runtime,
+    runtime_client,
     shell,
     signals,
     template,
@@ -118,7 +119,7 @@ class Zygote:
                 _spawn_init(fds[3])
             elif sys_.fork(0) == 0:
                 guard.stand(fds[3], fds[-1], self.filter)
-        cgroup_fd = fds[4] if request["v2"] else -1
+        cgroup_fd = fds[5] if request["v2"] else -1
         if network_fd >= 0:
             sys_.setns(network_fd, sys_.CLONE_NEWNET)
             os.close(network_fd)
@@ -185,7 +186,8 @@ def _be_child(zygote: Zygote, request: "dict[str, Any]", fds: "list[int]") -> No
             _execute(request, report)
         if "template" in request:
             template.install(report)
-        runtime.run(request["environ"], request["search"], zygote.ahead)
+        runtime_fd = -1 if "template" in request else runtime_client.FD
+        runtime.run(request["environ"], request["search"], zygote.ahead, runtime_fd)
         status = 0
     except SystemExit as error:
         status = _exit_status(error)
@@ -230,7 +232,7 @@ def _isolate(
     sys_.set_signal(signal.SIGCHLD, 0)
     has_extensions, is_template = bool(request["extensions"]), "template" in request
     last = len(fds) - (has_extensions or is_template)
-    isolate.enter_cgroups(fds[5 if request["v2"] else 4 : last])
+    isolate.enter_cgroups(fds[6 if request["v2"] else 5 : last])
     if not request["prepared"]:
         network.connect(network.Way(**request["network"]))
         isolate.open_sockets(control, request["ports"])
@@ -267,7 +269,8 @@ def _isolate(
         _supervise(request, fds, control)
     report = control.detach()
     is_kept = request["entry"] or is_template
-    return isolate.keep_only(fds[1], fds[2], report if is_kept else -1, stdin)
+    runtime_fd = -1 if is_kept else fds[4]
+    return isolate.keep_only(fds[1], fds[2], report if is_kept else -1, stdin, runtime_fd)
 
 
 def _wait_loaded(
@@ -280,7 +283,9 @@ def _wait_loaded(
         sys_.umount(root.SHARED, sys_.MNT_DETACH)
     isolate.limit_resources()
     python_cell.become(request["uid"])
-    control = socket.socket(fileno=isolate.keep_only(fds[1], fds[2], control.detach()))
+    control = socket.socket(
+        fileno=isolate.keep_only(fds[1], fds[2], control.detach(), runtime=fds[4])
+    )
     isolate.lock_down(zygote.mounting_filter)
     rest, zygote.ahead = python_cell.wait(control, zygote.last_filter, zygote.ahead)
     request.update(rest)
@@ -317,7 +322,7 @@ def _supervise(request: "dict[str, Any]", fds: "list[int]", control: socket.sock
     The supervisor is the function's user too, so it is not dumpable: its memory and files are closed to it.
     """
     output = fds[-1]
-    keep_open({control.fileno(), fds[1], fds[2], output})
+    keep_open({control.fileno(), fds[1], fds[2], fds[4], output})
     null = os.open(os.devnull, os.O_RDWR)
     for fd in range(3):
         os.dup2(null, fd)

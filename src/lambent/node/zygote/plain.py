@@ -7,7 +7,7 @@ import socket
 import sys
 from typing import Any
 
-from lambent.node.zygote import entrypoint, runtime, signals
+from lambent.node.zygote import entrypoint, runtime, runtime_client, signals
 from lambent.node.zygote.extensions import Supervisor, keep_open
 
 _TELEMETRY_FD = 3
@@ -41,7 +41,7 @@ def _supervise(request: "dict[str, Any]") -> None:
     output, report = request["extension_fd"], request["report_fd"]
     telemetry = int(request["environ"]["_LAMBDA_TELEMETRY_LOG_FD"])
     control = socket.socket(fileno=request["control_fd"])
-    keep_open({control.fileno(), output, report, telemetry})
+    keep_open({control.fileno(), output, report, telemetry, request["runtime_fd"]})
     supervisor = Supervisor(control, _die_with_parent)
     directory = f"{request['opt_dir']}/extensions"
     supervisor.start(directory, request["extensions"], request["extension_environ"], output)
@@ -65,7 +65,11 @@ def main() -> None:
     os.chdir(request["task_dir"])
     # The node's descriptors that came along are none of the function's business.
     environ = request["environ"]
+    runtime_fd = fcntl.fcntl(request["runtime_fd"], fcntl.F_DUPFD_CLOEXEC, runtime_client.FD + 1)
     os.dup2(int(environ["_LAMBDA_TELEMETRY_LOG_FD"]), _TELEMETRY_FD)
-    os.closerange(_TELEMETRY_FD + 1, 65536)
+    os.dup2(runtime_fd, runtime_client.FD, inheritable=False)
+    os.closerange(_TELEMETRY_FD + 1, runtime_client.FD)
+    os.closerange(runtime_client.FD + 1, 65536)
     environ["_LAMBDA_TELEMETRY_LOG_FD"] = str(_TELEMETRY_FD)
-    runtime.run(environ, request["search"], runtime.load_client(request["runtime_paths"]))
+    ahead = runtime.load_client(request["runtime_paths"])
+    runtime.run(environ, request["search"], ahead, runtime_client.FD)

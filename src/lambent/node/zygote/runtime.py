@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
-from lambent.node.zygote import heap, rehearsal, variables
+from lambent.node.zygote import heap, rehearsal, runtime_client, variables
 
 _PLATFORM_PACKAGE = "lambent"
 _AHEAD = (
@@ -49,6 +49,7 @@ class Ahead(NamedTuple):
 def load_client(paths: "list[str]") -> Ahead:
     """Imports the runtime client from ``paths``, and nothing ahead of need."""
     sys.path[:0] = paths
+    runtime_client.install(paths)
     main = importlib.import_module("awslambdaric.__main__").main
     platform = tuple(n for n in sys.modules if n.partition(".")[0] == _PLATFORM_PACKAGE)
     return Ahead((), frozenset(), platform, main)
@@ -136,8 +137,11 @@ def forget_shadowed(ahead: Ahead, search: "list[str]") -> bool:
     return False
 
 
-def run(environ: "dict[str, str]", search: "list[str]", ahead: Ahead) -> None:
-    """Becomes the function's runtime: returns only when that ends."""
+def run(environ: "dict[str, str]", search: "list[str]", ahead: Ahead, runtime_fd: int = -1) -> None:
+    """Becomes the function's runtime: returns only when that ends.
+
+    ``runtime_fd``: the socket that the Runtime API is spoken over; without one it is asked over TCP.
+    """
     variables.replace(environ)
     sys.path[:0] = search
     sys.dont_write_bytecode = True
@@ -149,4 +153,7 @@ def run(environ: "dict[str, str]", search: "list[str]", ahead: Ahead) -> None:
         # It read them when it was imported, for nobody in particular. The module stays the same
         # object, so its entry point finds what is read now.
         importlib.reload(sys.modules["awslambdaric.bootstrap"])
+    runtime_client.client.begin(environ)
+    if runtime_fd >= 0:
+        runtime_client.client.converse(runtime_fd)
     ahead.main(["bootstrap", environ["_HANDLER"]])

@@ -11,6 +11,7 @@ a process can only be inside a pid namespace from its birth.
 
 import array
 import contextlib
+import fcntl
 import gc
 import json
 import os
@@ -23,11 +24,11 @@ from typing import Any
 
 from lambent.node.linux import seccomp
 from lambent.node.linux import syscalls as sys_
-from lambent.node.zygote import carried, isolate, wakers
+from lambent.node.zygote import carried, isolate, runtime_client, wakers
 
 _MAX_MESSAGE_BYTES = 256 * 1024
 _ORDER_FDS = 16
-_JOIN, _STDOUT, _TELEMETRY, _CONTROL, _GROUPS = range(5)
+_JOIN, _STDOUT, _TELEMETRY, _CONTROL, _RUNTIME, _GROUPS = range(6)
 """What comes with an order, by place; the groups to enter are last."""
 _SEED_BYTES = 64
 
@@ -120,7 +121,10 @@ def _connect(fds: "list[int]") -> socket.socket:
     ):
         os.dup2(source, target)
     os.set_inheritable(isolate.TELEMETRY_FD, False)
-    for fd in (fds[_STDOUT], fds[_TELEMETRY], *fds[_GROUPS:]):
+    # The function may have something of its own where a runtime has this else.
+    runtime_fd = fcntl.fcntl(fds[_RUNTIME], fcntl.F_DUPFD_CLOEXEC, runtime_client.FD)
+    runtime_client.client.converse(runtime_fd)
+    for fd in (fds[_STDOUT], fds[_TELEMETRY], fds[_RUNTIME], *fds[_GROUPS:]):
         os.close(fd)
     return socket.socket(fileno=fds[_CONTROL])
 
