@@ -24,6 +24,9 @@ class Owner:
     def release(self, slot: int) -> None:
         self.released.append(slot)
 
+    def settled(self) -> None:
+        """Nothing is made ahead here."""
+
 
 @pytest.mark.parametrize("is_early", [False, True], ids=["heard", "not heard yet"])
 @pytest.mark.parametrize(

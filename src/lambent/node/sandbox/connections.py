@@ -94,6 +94,11 @@ class Connections:
         """Where networks are made ahead; None where there are none with a way out."""
         return self._prepared
 
+    def postpone(self) -> None:
+        """Something is being started, or has just been: no network is made ahead."""
+        if self._prepared is not None:
+            self._prepared.postpone()
+
     def take_prepared(self) -> PreparedNetwork | None:
         """A network made ahead, for the next slot; None where there is none."""
         return None if self._prepared is None else self._prepared.take()

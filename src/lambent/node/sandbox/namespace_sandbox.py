@@ -34,6 +34,10 @@ class Owner(Protocol):
         """Takes back the slot of an environment that is gone."""
         ...
 
+    def settled(self) -> None:
+        """An environment has been initialised."""
+        ...
+
 
 class NamespaceSandbox:
     """One environment's processes; see :class:`lambent.node.sandbox.contract.Sandbox`.
@@ -131,6 +135,7 @@ class NamespaceSandbox:
 
     def limit_cpu(self) -> None:
         """The share of CPU that goes with its memory, unless this platform gives all there is."""
+        self._backend.settled()
         if self._pidfd >= 0 and self._cpu_mib:
             self._cgroup.limit_cpu(self._cpu_mib)
 

@@ -26,6 +26,7 @@ from lambent.node.sandbox.managed import (
     managed_runtime,
 )
 from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
+from lambent.node.sandbox.prepared_cgroups import PreparedCgroups
 from lambent.node.sandbox.requests import Requests
 from lambent.node.sandbox.stem_cells import StemCells
 from lambent.node.sandbox.stem_cells_loaded import LoadedKind, LoadedStemCells
@@ -85,6 +86,7 @@ class NamespaceBackend:
         self._file_systems = dict(file_systems or {})
         ports = (RUNTIME_API_PORT, endpoint_port)
         self._connections = Connections(network, ports, prepared_networks)
+        self._groups = PreparedCgroups(self._make_cgroup, prepared_networks)
         self._cpu_limit = cpu_limit
         self.ahead = MadeAhead()
         """What waits prepared, to be bounded by whoever answers for the machine's memory."""
@@ -237,13 +239,27 @@ class NamespaceBackend:
     async def _make_loaded(self, kind: LoadedKind) -> NamespaceSandbox:
         return await self._make(kind.interpreter, MEMORY_MAX.value, kind.rest)
 
-    def take_room(self, memory_mib: int, address: str | None = None) -> tuple[int, Cgroup]:
-        """A slot, with that address or another, and a cgroup with its limits. Raises SandboxError."""
+    def _make_cgroup(self, name: str) -> Cgroup:
+        cgroup = Cgroup(self._layout, name)
+        try:
+            cgroup.create(MEMORY_MAX.value, MAX_PIDS)
+        except OSError:
+            cgroup.close()
+            cgroup.remove()
+            raise
+        return cgroup
+
+    def take_room(
+        self, memory_mib: int, address: str | None = None, ready: Cgroup | None = None
+    ) -> tuple[int, Cgroup]:
+        """A slot, with that address or another, and that cgroup or one with its limits. Raises SandboxError."""
         if not self._slots:
             raise SandboxError("every slot of this node is taken")
         slot = self._slots.pop()
         self._live += 1
         self._connections.take(slot, address)
+        if ready is not None:
+            return slot, ready
         cgroup = Cgroup(self._layout, str(slot))
         try:
             cgroup.create(memory_mib, MAX_PIDS)
@@ -263,8 +279,9 @@ class NamespaceBackend:
         """An environment, or without ``rest`` a stem cell. Raises SandboxError."""
         zygote = await self.zygote(interpreter)
         prepared = self._connections.take_prepared() if self._slots else None
+        ready = self._groups.take(memory_mib) if self._slots else None
         try:
-            slot, cgroup = self.take_room(memory_mib, prepared and prepared.address)
+            slot, cgroup = self.take_room(memory_mib, prepared and prepared.address, ready)
         except SandboxError:
             if prepared is not None:
                 prepared.discard()
@@ -284,7 +301,7 @@ class NamespaceBackend:
         request = {
             "ports": [RUNTIME_API_PORT, self._endpoint_port],
             "hostname": "lambda",
-            "network": self.way(slot),
+            "network": self.way(slot) if prepared is None else None,
             "uid": self.uid(slot),
             "v2": self._layout.v2 is not None,
             "extensions": extensions,
@@ -328,6 +345,12 @@ class NamespaceBackend:
         loop = asyncio.get_running_loop()
         loop.call_later(_REMOVE_RETRY_S, self._remove, cgroup, slot, pids, tries - 1)
 
+    def settled(self) -> None:
+        """An environment has been initialised: a burst may go on, so nothing is made ahead yet."""
+        self.ahead.postpone()
+        self._connections.postpone()
+        self._groups.postpone()
+
     def release(self, slot: int) -> None:
         """Takes back the slot of an environment that is gone, and its address."""
         self._connections.release(slot)
@@ -345,6 +368,7 @@ class NamespaceBackend:
         while self._live and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - once
             await asyncio.sleep(_REMOVE_RETRY_S)
         await self._connections.close()
+        await self._groups.close()
         self._layout.remove()
         self._zygotes.remove_roots()
 

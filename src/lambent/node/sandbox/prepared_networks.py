@@ -4,7 +4,8 @@ Making one takes a millisecond of kernel time under a lock that all share, and m
 some are made while nothing is asked of the node, by a thread that changes its own namespace. Contract:
 
 1. A network is given away once, to one environment, and is gone with it: counters and sockets are never inherited.
-2. None is made within :data:`QUIET_S` of one being taken: a burst is not slowed down by its own replacement.
+2. None is made within :data:`QUIET_S` of one being taken, or of :meth:`PreparedNetworks.postpone`: a burst is not
+   slowed down by its own replacement.
 3. Where none is left an environment makes its own, as every one does without this.
 4. :meth:`PreparedNetworks.close` leaves no thread, descriptor or address behind.
 """
@@ -24,8 +25,8 @@ from lambent.node.linux.netlink import NETLINK_ROUTE, Netlink
 from lambent.node.sandbox.network import OutboundNetwork
 from lambent.node.zygote.isolate import listening_socket
 
-QUIET_S = 2.0
-"""POLICY: longer than a burst of cold starts takes, which all take theirs at its beginning."""
+QUIET_S = 0.2
+"""POLICY: how long nothing must have been started, nor have come to the end of its start."""
 _AT_A_TIME = 4
 
 
@@ -64,11 +65,15 @@ class PreparedNetworks:
     def take(self) -> PreparedNetwork | None:
         """One that nobody had; None when there is none. The first time is when others begin to be made."""
         loop = asyncio.get_running_loop()
-        self._quiet_at_s = loop.time() + QUIET_S
+        self.postpone()
         taken = self._ready.popleft() if self._ready else None
         if self._making is None and self._ahead:
             self._making = loop.create_task(self._keep_up())
         return taken
+
+    def postpone(self) -> None:
+        """Something is being started, or has just been."""
+        self._quiet_at_s = asyncio.get_running_loop().time() + QUIET_S
 
     def bound(self, most: int) -> None:
         """There are to be no more than that, for want of memory or because there is some again; others go."""
