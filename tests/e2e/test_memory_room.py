@@ -52,4 +52,58 @@ def test_no_more_is_promised_than_there_is(
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 503
     assert "--max-memory" in caught.value.response["Error"]["Message"]
     busy.join()
+    poll(lambda: platform.get_health()["environments"]["idle"] == 1, 5, "it to be idle again")
     assert invoke("b", {}) == "b"
+
+
+SNAP = """
+    import os
+    HELD = bytearray(40 << 20)
+    def handler(event, context):
+        return os.environ["AWS_LAMBDA_INITIALIZATION_TYPE"]
+"""
+
+
+def test_what_was_made_ahead_and_templates_make_room(
+    start_platform: Callable[..., Any], zip_of: Any, tmp_path: Path, poll: Any
+) -> None:
+    """With 400 MB a version's template goes for another function, and is made again; nobody sees an error."""
+    platform = start_platform(tmp_path / "data", "--max-memory", "400")
+    if platform.get_health()["sandbox"]["kind"] != "namespaces":
+        pytest.skip("functions are not isolated here: nothing is made ahead")
+    functions = platform.client("lambda")
+
+    def create(name: str, memory_mib: int, source: str, **settings: Any) -> None:
+        functions.create_function(
+            FunctionName=name,
+            Runtime="python3.12",
+            Role="arn:aws:iam::000000000000:role/e2e",
+            Handler="app.handler",
+            MemorySize=memory_mib,
+            Timeout=20,
+            Code={"ZipFile": zip_of({"app.py": source})},
+            **settings,
+        )
+        functions.get_waiter("function_active_v2").wait(FunctionName=name)
+
+    def invoke(name: str, **settings: Any) -> Any:
+        return json.load(functions.invoke(FunctionName=name, Payload=b"{}", **settings)["Payload"])
+
+    def sandbox() -> dict[str, Any]:
+        found = platform.get_health()["sandbox"]
+        assert found["ahead"]["held_bytes"] <= 400 << 20
+        return dict(found)
+
+    create("snap", 256, SNAP, SnapStart={"ApplyOn": "PublishedVersions"})
+    create("large", 380, SOURCE)
+    functions.publish_version(FunctionName="snap")
+    functions.get_waiter("published_version_active").wait(FunctionName="snap", Qualifier="1")
+    poll(lambda: sandbox()["forks_ahead"], 10, "a fork to be made ahead")
+    for _ in range(2):
+        assert invoke("snap", Qualifier="1") == "snap-start"
+        assert sandbox()["templates"] == 1
+        poll(lambda: platform.get_health()["environments"]["idle"] == 1, 5, "it to be idle")
+        assert invoke("large") == "large"
+        assert sandbox()["templates"] == 0
+        assert platform.get_health()["environments"]["idle"] + sandbox()["forks_ahead"] <= 1
+        poll(lambda: platform.get_health()["environments"]["idle"] == 1, 5, "it to be idle")

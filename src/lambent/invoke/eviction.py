@@ -11,7 +11,7 @@ from typing import Any
 from lambent.invoke.assignment import Pool
 from lambent.invoke.ports import Ahead, Environment, Template
 from lambent.invoke.room import Candidate, Room, least_useful
-from lambent.model.invocation import SNAP_START, EnvironmentSpec
+from lambent.model.invocation import EnvironmentSpec
 
 _UNKNOWN_INIT_S = 0.01
 _MIB = 1024 * 1024
@@ -133,18 +133,18 @@ class Eviction:
             self._ahead.end_template(unused.key)
 
     def _committed_mib(self) -> int:
-        """Of environments what they were promised, of templates what they hold or are about to."""
+        """Of environments what they were promised, of templates what they hold or may come to hold."""
         if self._room.max_committed_mib is None:
             return 0
-        templates = self._ahead.templates()
-        found = sum(-(-template.held_bytes // _MIB) for template in templates.values())
-        for key, pool in self._pools.items():
-            spec = self._specs[key]
-            found += pool.staying * spec.memory_mib
-            is_forked = spec.initialization_type == SNAP_START
-            if is_forked and pool.starting and key not in templates:
-                found += spec.memory_mib  # it is initialised again first
-        return found
+        found = sum(
+            -(-template.held_bytes // _MIB)
+            for key, template in self._ahead.templates().items()
+            # While one initialises, the environment that waits for it is not there, and has as much.
+            if template.is_made or key not in self._pools or not self._pools[key].starting
+        )
+        return found + sum(
+            pool.staying * self._specs[key].memory_mib for key, pool in self._pools.items()
+        )
 
     def _idle(self) -> list[Idle]:
         """Every idle environment that is not kept."""
@@ -162,11 +162,12 @@ class Eviction:
         ]
 
     def _unused_templates(self, but: str = "") -> list[Candidate[str]]:
-        """Those that nothing lives of."""
+        """Those that nothing lives of, but what is ending."""
+        used = {key for key, pool in self._pools.items() if pool.staying}
         return [
             Candidate(key, one.idle_s, one.init_s, one.held_bytes)
             for key, one in self._ahead.templates().items()
-            if key != but and not one.is_used
+            if key != but and key not in used and not one.is_used
         ]
 
     def _end(self, one: Idle) -> None:

@@ -248,9 +248,9 @@ class Placement:
         )
         self._keep(start)
 
-    def has_room_for(self, spec: EnvironmentSpec) -> bool:
-        """Whether its initialised version may be kept; what can be done without ends for it."""
-        return self._eviction.make_room(lambda _: False, spec.key, spec.memory_mib)
+    def has_room_for(self, spec: EnvironmentSpec, more_mib: int) -> bool:
+        """Whether so much more may be held for its initialised version; what can be done without ends for it."""
+        return self._eviction.make_room(lambda _: False, spec.key, more_mib)
 
     def _is_full(self, freed: int) -> bool:
         return self._live - freed >= self._max_environments

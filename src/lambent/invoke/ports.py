@@ -49,8 +49,13 @@ class Template(Protocol):
     """An initialised version that environments are forked from (SnapStart)."""
 
     @property
+    def is_made(self) -> bool:
+        """Whether it is initialised."""
+        ...
+
+    @property
     def is_used(self) -> bool:
-        """Whether environments live of it."""
+        """Whether something waits for it, or is being forked from it."""
         ...
 
     @property

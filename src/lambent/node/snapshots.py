@@ -4,7 +4,7 @@ Contract:
 1. However many environments ask at once, a version is initialised once; again only after its template died, was
    given up to make room, or the platform was started anew.
 2. A version that is no more has no snapshot; environments forked from it go on.
-3. One that nothing was forked from, and nothing is being forked from, may be given up for its memory.
+3. One that nothing is being forked from may be given up for its memory; environments forked from it go on.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
+from lambent.model.errors import PlatformFault
 from lambent.model.invocation import EnvironmentSpec
 from lambent.node.sandbox.contract import Sandbox, SandboxError, SnapshotBackend
 from lambent.node.snapshot import Snapshot, SnapshotError
@@ -34,6 +35,7 @@ Begin = Callable[[SnapshotBackend, EnvironmentSpec], Awaitable[Snapshot]]
 class TemplateState:
     """What it would cost to give one up. ``held_bytes``: also what one may come to that initialises."""
 
+    is_made: bool
     is_used: bool
     idle_s: float
     init_s: float
@@ -43,8 +45,8 @@ class TemplateState:
 class Snapshots:
     """Lives on the loop's thread only."""
 
-    has_room: Callable[[EnvironmentSpec], bool] = staticmethod(lambda _: True)
-    """Whether there is memory for one more, by whoever answers for it; asked for what is published."""
+    has_room: Callable[[EnvironmentSpec, int], bool] = staticmethod(lambda *_: True)
+    """Whether there is memory for a version's template, and so many MiB more; by whoever answers for it."""
 
     def __init__(self, backend: SnapshotBackend, begin: Begin, most: int = _MOST_SNAPSHOTS) -> None:
         self._backend = backend
@@ -55,16 +57,25 @@ class Snapshots:
         self._restoring: Counter[str] = Counter()
 
     async def make(self, spec: EnvironmentSpec) -> None:
-        """Has a version initialised, if it is not. Raises SandboxError, or SnapshotError: it is the function's."""
-        if not self._is_made(spec.key) and not self.has_room(spec):
-            raise SandboxError(_NO_ROOM)
+        """Has a version initialised, if it is not.
+
+        Raises SandboxError, PlatformFault where there is no memory for it, or SnapshotError: it is the function's.
+        """
+        if not self._is_made(spec.key) and not self.has_room(spec, spec.memory_mib):
+            raise PlatformFault(_NO_ROOM, "ServiceException", 503)
         await self._get(spec)
 
     async def restore(self, spec: EnvironmentSpec, environ: Mapping[str, str]) -> Sandbox:
-        """An environment in the state of its snapshot, with ``environ`` as its own. Raises SandboxError."""
+        """An environment in the state of its snapshot, with ``environ`` as its own.
+
+        Raises SandboxError, or PlatformFault where it had to be initialised again and left no memory for a fork.
+        """
         self._restoring[spec.key] += 1
         try:
+            was_live = _is_live(self._made.get(spec.key))
             snapshot = await self._get(spec)
+            if not was_live and not self.has_room(spec, 0):
+                raise PlatformFault(_NO_ROOM, "ServiceException", 503)
             sandbox = await self._backend.restore(snapshot.template, environ)
             snapshot.use(sandbox)
         except SnapshotError as error:
@@ -111,11 +122,12 @@ class Snapshots:
         for key, task in self._made.items():
             if not task.done():
                 promised_bytes = self._specs[key].memory_mib * _MIB
-                found[key] = TemplateState(True, 0.0, 0.0, promised_bytes)
+                found[key] = TemplateState(False, True, 0.0, 0.0, promised_bytes)
             elif _is_live(task):
                 made = task.result()
                 found[key] = TemplateState(
-                    bool(made.forks or self._restoring[key]),
+                    True,
+                    self._restoring[key] > 0,
                     time.monotonic() - made.used_s,
                     made.init_s,
                     made.template.memory_peak_bytes(),
@@ -153,7 +165,7 @@ class Snapshots:
             await asyncio.wait(tasks)
 
 
-def _is_live(task: "asyncio.Task[Snapshot]") -> bool:
-    if not task.done() or task.cancelled() or task.exception() is not None:
+def _is_live(task: "asyncio.Task[Snapshot] | None") -> bool:
+    if task is None or not task.done() or task.cancelled() or task.exception() is not None:
         return False
     return task.result().is_live

@@ -22,6 +22,7 @@ class FakeTemplate:
 
     held_bytes: int
     is_used: bool = False
+    is_made: bool = True
     idle_s: float = 10.0
     init_s: float = 1.0
 
@@ -200,15 +201,19 @@ async def test_what_waits_makes_room_for_a_start() -> None:
 
 @on_loop
 async def test_a_template_counts_with_what_it_holds_or_will_hold() -> None:
-    """One that has to be made first takes as much as its environment; an unused one of another version goes."""
+    """An unused one of another version goes; one that initialises has what its environment will have after it."""
     machine = Machine(max_committed_mib=600)
     machine.ahead.made = {"other": FakeTemplate(200 * MIB)}
-    spec = changed(make_spec("snap", memory_mib=256), initialization_type=SNAP_START)
+    spec = changed(make_spec("snap", memory_mib=512), initialization_type=SNAP_START)
     machine.placement.invoke(make_invocation(spec))
-    await until(lambda: machine.node.by_state().get("invoking") == 1)
     assert machine.ahead.ended == ["other"]
-    assert not machine.placement.has_room_for(make_spec("published", memory_mib=512))
-    assert machine.placement.has_room_for(make_spec("published", memory_mib=256))
+    machine.ahead.made = {spec.key: FakeTemplate(512 * MIB, is_used=True, is_made=False)}
+    assert machine.placement.has_room_for(spec, 0)
+    assert not machine.placement.has_room_for(make_spec("published"), 128)
+    machine.ahead.made = {spec.key: FakeTemplate(89 * MIB, is_used=True)}
+    assert not machine.placement.has_room_for(spec, 0)
+    machine.ahead.made = {spec.key: FakeTemplate(40 * MIB, is_used=True)}
+    assert machine.placement.has_room_for(spec, 0)
     await machine.placement.close(1)
 
 
