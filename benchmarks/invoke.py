@@ -166,7 +166,7 @@ def measure(quick: bool) -> None:
         warm_invokes(platform, echo_ms, echo_rate, count, seconds)
         big_payloads(platform, echo_big_ms, big)
         cold_starts(platform, cold, python_ms)
-        bursts(platform, 100, 3)
+        bursts(platform, 100, 1 if quick else 3)
         bursts(platform, 200, 1 if quick else 3)
         mib = platform.private_bytes() / 1e6
         show(
@@ -175,6 +175,8 @@ def measure(quick: bool) -> None:
             f"{len(platform.environments())} alive",
         )
         show("server after that, resident", f"{platform.resident_bytes() / 1e6:.0f} MB")
+    for count in (100, 200):
+        first_burst(count, 1 if quick else 3)
     lives(quick)
 
 
@@ -263,21 +265,38 @@ def cold_starts(platform: Platform, count: int, python_ms: float) -> None:
 
 
 def bursts(platform: Platform, count: int, rounds: int) -> None:
-    """``count`` fresh functions invoked at the same moment."""
-    results = []
-    for index in range(rounds):
-        names = [f"burst{count}-{index}-{n}" for n in range(count)]
-        for name in names:
-            platform.create(name, HANDLER)
-        results.append(burst(platform.port, names))
-        time.sleep(0.5)
-    elapsed_ms = statistics.median(r[0] for r in results)
-    errors, environments = sum(r[1] for r in results), min(r[2] for r in results)
+    """Burst after burst of fresh functions, the environments of those before alive."""
+    results = [_burst_of_new(platform, f"burst{count}-{index}", count) for index in range(rounds)]
     show(
-        f"{count} simultaneous cold starts, all answered",
-        f"{elapsed_ms:.0f} ms",
-        f"{errors} errors, {environments} environments each, {rounds} rounds",
+        f"{count} at once, cold, in a row, the median",
+        f"{statistics.median(r[0] for r in results):.0f} ms",
+        f"{', '.join(f'{r[0]:.0f}' for r in results)} ms, those before alive; {_outcome(results)}",
     )
+
+
+def first_burst(count: int, rounds: int, *options: str) -> None:
+    """One burst on a platform that has started nothing yet; a new platform each time."""
+    results = []
+    for _ in range(rounds):
+        with Platform(None, *options) as platform:
+            results.append(_burst_of_new(platform, "first", count))
+    show(
+        f"{count} at once, cold, on a fresh platform",
+        f"{statistics.median(r[0] for r in results):.0f} ms",
+        f"{', '.join(f'{r[0]:.0f}' for r in results)} ms, a platform each; {_outcome(results)}",
+    )
+
+
+def _burst_of_new(platform: Platform, prefix: str, count: int) -> tuple[float, int, int]:
+    names = [f"{prefix}-{n}" for n in range(count)]
+    for name in names:
+        platform.create(name, HANDLER)
+    time.sleep(0.5)
+    return burst(platform.port, names)
+
+
+def _outcome(results: Sequence[tuple[float, int, int]]) -> str:
+    return f"{sum(r[1] for r in results)} errors, {min(r[2] for r in results)} environments each"
 
 
 if __name__ == "__main__":
