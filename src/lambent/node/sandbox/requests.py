@@ -74,7 +74,11 @@ class Requests:
         rest = {
             "mounts": managed.mounts,
             "entry": {"command": managed.waiting},
-            "environ": {**runtime_environ(runtime), **self._own_environ(runtime, managed)},
+            "environ": {
+                **runtime_environ(runtime),
+                **self._own_environ(runtime, managed),
+                **managed.waiting_environ,
+            },
         }
         return loaded_kind(interpreter, rest)
 
