@@ -165,6 +165,10 @@ class Host:
             environ[CHOICE] = "libcurl"
         return Launch(spec, environ)
 
+    async def grow(self) -> None:
+        """Until a stem cell waits for a function of Python."""
+        await grow_stem_cells(self.backend)
+
     async def start(self, handler: str, **settings: Any) -> Line:
         """A sandbox with the function in it, and the line to it."""
         if self.kind == "stem cells":

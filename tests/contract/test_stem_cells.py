@@ -4,11 +4,14 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lambent.node.runtimes import find_interpreters
+from lambent.node.sandbox.stem_cells_python import ForkKind
 from lambent.testing.host import descendants, mounts, open_descriptors
 from lambent.testing.loop import on_loop, until
 
@@ -119,3 +122,114 @@ async def test_a_zygote_that_died_is_noticed_while_its_cells_wait(open_host: Ope
             assert await line.call(b"1") == b"1"
         for line in lines:
             await end(line)
+
+
+def privileges(pid: int) -> dict[str, int]:
+    """What the kernel says a process may."""
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    found = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+    sets = {
+        name: int(found[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")
+    }
+    return sets | {name: int(found[name]) for name in ("NoNewPrivs", "Seccomp")}
+
+
+def user_of(pid: int) -> int:
+    """Whose process it is."""
+    return Path(f"/proc/{pid}").stat().st_uid
+
+
+def has_code(pid: int) -> bool:
+    """Whether its code is mounted."""
+    return " /var/task " in Path(f"/proc/{pid}/mountinfo").read_text()
+
+
+def skip_unless_loaded(backend: Any) -> None:
+    """Without root cells stop halfway."""
+    if backend.rootless:
+        pytest.skip("cells have nothing loaded without root")
+
+
+@on_loop
+async def test_a_cell_has_the_privilege_to_mount_until_it_knows_whose_it_is(
+    open_host: Open, open_line: Open
+) -> None:
+    """It waits as its function's user; once code is mounted nothing is left, and nothing of it has run."""
+    async with open_host() as host:
+        skip_unless_loaded(host.backend)
+        (host.task_dir / "app.py").write_text("print('at load')\ndef echo(e, c): return e\n")
+        await host.grow()
+        (cell,) = waiting(host.backend._stem_cells)[:1]
+        none = dict.fromkeys(("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"), 0)
+        locked = {"NoNewPrivs": 1, "Seccomp": 2}
+        assert privileges(cell.pid) == none | locked | {"CapPrm": 1 << 21, "CapEff": 1 << 21}
+        assert user_of(cell.pid) != os.getuid()
+        launch = host.launch("echo", memory_mib=256)
+        beginning = host.backend.begin(launch.spec, ())
+        await until(lambda: has_code(cell.pid) and not privileges(cell.pid)["CapEff"])
+        assert privileges(cell.pid) == none | locked
+        assert memory_limit_bytes(cell) in {256 << 20, None}
+        with pytest.raises(BlockingIOError):
+            os.read(cell.stdout_fd, 100)
+        sandbox = await host.backend.start(replace(launch, beginning=beginning))
+        assert sandbox is cell
+        line = await open_line(sandbox)
+        await line.asked()
+        assert os.read(cell.stdout_fd, 100) == b"at load\n"
+        await end(line)
+
+
+@on_loop
+async def test_what_was_begun_and_given_up_leaves_nothing(open_host: Open) -> None:
+    """The cell ends without having run anything, and its place is another's."""
+    async with open_host() as host:
+        skip_unless_loaded(host.backend)
+        await host.grow()
+        (cell,) = waiting(host.backend._stem_cells)[:1]
+        beginning = host.backend.begin(host.launch("echo").spec, ())
+        beginning.discard()
+        async with asyncio.timeout(10):
+            await cell.exited
+        line = await host.start("echo")
+        assert line.sandbox is not cell
+        assert await line.call(b"1") == b"1"
+        await end(line)
+
+
+@on_loop
+async def test_a_cell_that_dies_between_is_made_up_for(open_host: Open, open_line: Open) -> None:
+    """Killed after it was told whose it is, before it may run that: the function starts in another one."""
+    async with open_host() as host:
+        skip_unless_loaded(host.backend)
+        await host.grow()
+        (cell,) = waiting(host.backend._stem_cells)[:1]
+        launch = host.launch("echo")
+        beginning = host.backend.begin(launch.spec, ())
+        os.kill(cell.pid, signal.SIGKILL)
+        await until(cell.exited.done)
+        line = await open_line(await host.backend.start(replace(launch, beginning=beginning)))
+        assert line.sandbox is not cell
+        assert await line.call(b"1") == b"1"
+        await end(line)
+
+
+@on_loop
+async def test_a_wrapper_script_becomes_of_a_cell_that_is_halfway(
+    open_host: Open, open_line: Open
+) -> None:
+    """What is no plain Python is made from cells with nothing loaded, of a kind of their own."""
+    async with open_host() as host:
+        wrapper = host.task_dir / "wrap"
+        wrapper.write_text('#!/bin/sh\nexec "$@"\n')
+        wrapper.chmod(0o755)
+        cells = host.backend._stem_cells
+        cells._use(ForkKind(find_interpreters()[0], is_loaded=False))
+        cells._begin()
+        await until(cells.count, 10)
+        made = waiting(cells)
+        variables = {"AWS_LAMBDA_EXEC_WRAPPER": "/var/task/wrap"}
+        sandbox = await host.backend.start(host.launch("echo", environment=variables))
+        assert sandbox in made
+        line = await open_line(sandbox)
+        assert await line.call(b"1") == b"1"
+        await end(line)

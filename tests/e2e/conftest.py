@@ -271,6 +271,17 @@ def start_platform(tmp_path: Path) -> Iterator[Callable[..., Platform]]:
         one.stop()
 
 
+@pytest.fixture(scope="session")
+def platform_without_cells() -> Iterator[Platform]:
+    """One that makes nothing ahead: each environment is started for its function."""
+    with tempfile.TemporaryDirectory(prefix="lambent-e2e-") as root:
+        running = Platform.start(
+            Path(root) / "data", "--stem-cells", "0", "--loaded-stem-cells", "0"
+        )
+        yield running
+        running.stop()
+
+
 @pytest.fixture
 def isolated(platform: Platform) -> None:
     """Skips where functions are not isolated."""
@@ -312,20 +323,55 @@ def new_name(client: Any) -> Iterator[Callable[[], str]]:
             continue
 
 
+def create(
+    client: Any, name: str, source: str | Mapping[str, str | bytes], **settings: Any
+) -> Function:
+    """Creates a function from its source (or files) and settings, and waits until it is active."""
+    files = {"app.py": source} if isinstance(source, str) else source
+    # AWS's own 3 seconds are short for 128 MB, a fourteenth of a CPU, on a machine that runs other tests too.
+    defaults = {"Runtime": RUNTIME, "Role": ROLE, "Handler": "app.handler", "Timeout": 10}
+    client.create_function(
+        FunctionName=name, Code={"ZipFile": zip_of(files)}, **(defaults | settings)
+    )
+    client.get_waiter("function_active_v2").wait(FunctionName=name)
+    return Function(client, name)
+
+
 @pytest.fixture
 def deploy(client: Any, new_name: Callable[[], str]) -> Callable[..., Function]:
     """Creates a function from its source (or files) and settings, and waits until it is active."""
 
     def make(source: str | Mapping[str, str | bytes], **settings: Any) -> Function:
-        files = {"app.py": source} if isinstance(source, str) else source
         name = settings.pop("FunctionName", None) or new_name()
-        # AWS's own 3 seconds are short for 128 MB, a fourteenth of a CPU, on a machine that runs other tests too.
-        defaults = {"Runtime": RUNTIME, "Role": ROLE, "Handler": "app.handler", "Timeout": 10}
-        client.create_function(
-            FunctionName=name, Code={"ZipFile": zip_of(files)}, **(defaults | settings)
-        )
-        client.get_waiter("function_active_v2").wait(FunctionName=name)
-        return Function(client, name)
+        return create(client, name, source, **settings)
+
+    return make
+
+
+@pytest.fixture
+def deploy_anew(platform_without_cells: Platform) -> Iterator[Callable[..., Function]]:
+    """The same where nothing is made ahead."""
+    client, made = platform_without_cells.client("lambda"), []
+
+    def make(source: str | Mapping[str, str | bytes], **settings: Any) -> Function:
+        made.append(create(client, f"e2e-{uuid.uuid4().hex[:12]}", source, **settings))
+        return made[-1]
+
+    yield make
+    for function in made:
+        client.delete_function(FunctionName=function.name)
+    client.close()
+
+
+@pytest.fixture
+def deploy_on_cell(platform: Platform, deploy: Callable[..., Function]) -> Callable[..., Function]:
+    """The same where a loaded stem cell waits for it: its first invocation is on that."""
+
+    def make(source: str | Mapping[str, str | bytes], **settings: Any) -> Function:
+        deploy("def handler(event, context): pass")()
+        function = deploy(source, **settings)
+        poll(lambda: platform.get_health()["sandbox"]["stem_cells"], 20, "a stem cell")
+        return function
 
     return make
 

@@ -20,26 +20,38 @@ def call(name, *arguments):
     return "allowed"
 
 def handler(event, context):
+    with open("/proc/self/status") as status:
+        filters = int(status.read().partition("Seccomp_filters:")[2].split()[0])
     try:
-        return attempt(event)
+        return attempt(event), filters
     except OSError as error:
-        return errno.errorcode.get(error.errno, str(error))
+        return errno.errorcode.get(error.errno, str(error)), filters
     except ValueError:  # what setrlimit makes of EPERM
-        return "EPERM"
+        return "EPERM", filters
 """
 
 
-@pytest.fixture
-def attempt(deploy: Callable[..., Any], bystander: Callable[[], None]) -> Callable[..., Any]:
-    """What an attempt from inside a function gives; another function answers right after."""
+@pytest.fixture(params=["deploy_anew", "deploy_on_cell"])
+def attempt(
+    request: pytest.FixtureRequest, platform: Any, bystander: Callable[[], None]
+) -> Callable[..., Any]:
+    """What an attempt from inside a function gives; another function answers right after.
+
+    In an environment that was started for it, and in one that had been made ahead.
+    """
+    make = request.getfixturevalue(request.param)
+    is_loaded = not platform.health["sandbox"]["isolation"]["user"]
 
     def run(body: str, event: Any = None, **settings: Any) -> Any:
         lines = "\n".join(f"    {line}" for line in body.strip("\n").splitlines())
         source = f"{HEAD}\ndef attempt(event):\n{lines}\n"
-        answer = deploy({"app.py": source}, **({"Timeout": 15} | settings))(event)
+        function = make({"app.py": source}, **({"Timeout": 15} | settings))
+        answer = function(event)
         assert answer.error is None, answer.payload
         bystander()
-        return answer.payload
+        found, filters = answer.payload
+        assert not is_loaded or filters == (2 if request.param == "deploy_on_cell" else 1)
+        return found
 
     return run
 

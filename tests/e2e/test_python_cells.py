@@ -1,9 +1,6 @@
 """Functions of Python on loaded stem cells: forks that did all but what is theirs before they were known."""
 
-import json
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,7 +47,7 @@ def process():
         "controls": {k: libc.prctl(n, 0, 0, 0, 0) for k, n in controls.items()}, "dies": dies.value,
         "limits": [resource.getrlimit(n) for n in range(16)], "cwd": os.getcwd(), "nice": os.nice(0),
         "signals": [str(signal.getsignal(n)).split(" at ")[0] for n in signal.valid_signals()],
-        "scheduler": os.sched_getscheduler(0), "processes": len(os.listdir("/proc")),
+        "processes": len(os.listdir("/proc")),
         "leads": [os.getpgid(0) == os.getpid(), os.getsid(0) == os.getpid()],
         "host": [socket.gethostname(), sorted(name for _, name in socket.if_nameindex())],
         "places": {p: sorted(os.listdir(p)) for p in PLACES}, "tmp": os.statvfs("/tmp").f_blocks * 4096,
@@ -92,43 +89,9 @@ def cells(platform: Any, isolated: None) -> None:
         pytest.skip("without root cells stop halfway")
 
 
-@pytest.fixture
-def grow(platform: Any, poll: Callable[..., Any], deploy: Callable[..., Any]) -> Callable[..., Any]:
-    """Deploys a function when a cell waits for it: its first invocation is on that."""
-
-    def make(source: Any, **settings: Any) -> Any:
-        deploy("def handler(event, context): pass")()
-        function = deploy(source, **settings)
-        poll(lambda: platform.get_health()["sandbox"]["stem_cells"], 20, "a stem cell")
-        return function
-
-    return make
-
-
-@pytest.fixture
-def invoke_anew(
-    start_platform: Callable[..., Any], tmp_path: Path, zip_of: Callable[..., bytes]
-) -> Callable[..., Any]:
-    """What a function answers on a platform without cells."""
-    client = start_platform(tmp_path / "anew", "--stem-cells", "0").client("lambda")
-
-    def run(source: str, **settings: Any) -> Any:
-        defaults = {
-            "Runtime": f"python3.{sys.version_info.minor}",
-            "Role": "arn:aws:iam::000000000000:role/e2e",
-            "Handler": "app.handler",
-        }
-        code = {"ZipFile": zip_of({"app.py": source})}
-        client.create_function(FunctionName="anew", Code=code, **(defaults | settings))
-        client.get_waiter("function_active_v2").wait(FunctionName="anew")
-        return json.loads(client.invoke(FunctionName="anew")["Payload"].read())
-
-    return run
-
-
 @pytest.mark.parametrize("log_format", ["Text", "JSON"])
 def test_a_function_on_a_cell_finds_what_it_would_have_found(
-    grow: Callable[..., Any], invoke_anew: Callable[..., Any], log_format: str
+    deploy_on_cell: Callable[..., Any], deploy_anew: Callable[..., Any], log_format: str
 ) -> None:
     """Variables, modules, descriptors, mounts, signals, limits, the log: all is as in a fork of its own."""
     settings: dict[str, Any] = {
@@ -139,9 +102,9 @@ def test_a_function_on_a_cell_finds_what_it_would_have_found(
     }
     if log_format == "JSON":
         settings["LoggingConfig"] = {"LogFormat": "JSON", "ApplicationLogLevel": "WARN"}
-    started = invoke_anew(_LOOK + _BORN, **settings)
+    started = deploy_anew(_LOOK + _BORN, **settings)({}).payload
     assert started["on_cell"] is False, started
-    answer = grow(_LOOK + _BORN, **settings)({})
+    answer = deploy_on_cell(_LOOK + _BORN, **settings)({})
     assert answer.payload["on_cell"] is True
     seen, wanted = answer.payload["seen"], started["seen"]
     assert {name: (seen[name], wanted[name]) for name in seen if seen[name] != wanted[name]} == {}
@@ -151,7 +114,7 @@ def test_a_function_on_a_cell_finds_what_it_would_have_found(
 
 
 def test_what_a_function_brings_of_its_own_is_its_own(
-    grow: Callable[..., Any], client: Any, zip_of: Callable[..., bytes]
+    deploy_on_cell: Callable[..., Any], client: Any, zip_of: Callable[..., bytes]
 ) -> None:
     """A module in the code or in a layer that the cell had loaded already is the function's, as on AWS."""
     own = (
@@ -163,7 +126,7 @@ def handler(event, context):
 """
     )
     files = {"app.py": own, "calendar.py": "WHOSE = 'the function'"}
-    assert grow(files)({}).payload == [True, "the function", 0]
+    assert deploy_on_cell(files)({}).payload == [True, "the function", 0]
     layer = client.publish_layer_version(
         LayerName="own-boto3", Content={"ZipFile": zip_of({"python/boto3/__init__.py": ""})}
     )
@@ -175,11 +138,11 @@ def handler(event, context):
     return [on_cell(), boto3.__file__]
 """
     )
-    layered = grow(source, Layers=[layer["LayerVersionArn"]])
+    layered = deploy_on_cell(source, Layers=[layer["LayerVersionArn"]])
     assert layered({}).payload == [True, "/opt/python/boto3/__init__.py"]
 
 
-def test_nothing_random_is_shared(grow: Callable[..., Any]) -> None:
+def test_nothing_random_is_shared(deploy_on_cell: Callable[..., Any]) -> None:
     """Two functions on cells of one fork server draw other numbers, of every source there is."""
     source = _BORN + """
 import os, random, secrets, ssl, tempfile, uuid
@@ -188,14 +151,14 @@ def handler(event, context):
     drawn = [random.random(), random.Random().random(), secrets.token_hex(8), str(uuid.uuid4()), next(names)]
     return [on_cell(), *drawn, ssl.RAND_bytes(8).hex(), os.urandom(8).hex()]
 """  # fmt: skip
-    first, second = grow(source)({}).payload, grow(source)({}).payload
+    first, second = deploy_on_cell(source)({}).payload, deploy_on_cell(source)({}).payload
     assert first[0] is second[0] is True
     assert not set(first[1:]) & set(second[1:])
 
 
-def test_what_fails_at_initialisation_says_so_on_a_cell(grow: Callable[..., Any]) -> None:
+def test_what_fails_at_initialisation_says_so_on_a_cell(deploy_on_cell: Callable[..., Any]) -> None:
     """A handler that cannot be loaded, one that ends the process, one whose module raises: AWS's errors."""
-    missing = grow("", Handler="gone.handler")({})
+    missing = deploy_on_cell("", Handler="gone.handler")({})
     assert missing.payload["errorType"] == "Runtime.ImportModuleError"
-    assert grow("raise ValueError('at load')")({}).payload["errorType"] == "ValueError"
-    assert grow("import os; os._exit(7)")({}).payload["errorType"] == "Runtime.ExitError"
+    assert deploy_on_cell("raise ValueError('at load')")({}).payload["errorType"] == "ValueError"
+    assert deploy_on_cell("import os; os._exit(7)")({}).payload["errorType"] == "Runtime.ExitError"

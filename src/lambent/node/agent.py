@@ -89,14 +89,20 @@ class Node:
         born_s = time.monotonic()
         now_ms = time.time_ns() // 1_000_000
         extensions = () if phase == "restore" else await self._extensions(spec)
-        credentials = self._credentials.mint(spec, log.stream[-32:])
+        shown = extensions[:MAX_EXTENSIONS]
+        beginning = None if phase == "restore" else self._backend.begin(spec, shown)
+        try:
+            credentials = self._credentials.mint(spec, log.stream[-32:])
+        except BaseException:
+            if beginning is not None:
+                beginning.discard()
+            raise
         try:
             if phase == "restore":
                 sandbox = await self._restore(spec, restored_environ(log.stream, credentials))
             else:
                 environ = build_environ(spec, log.stream, credentials)
-                launch = Launch(spec, environ, extensions[:MAX_EXTENSIONS])
-                sandbox = await self._backend.start(launch)
+                sandbox = await self._backend.start(Launch(spec, environ, shown, beginning))
         except BaseException:
             self._credentials.revoke(credentials)
             raise

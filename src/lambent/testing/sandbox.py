@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
+from lambent.model.invocation import EnvironmentSpec
 from lambent.node.linux.usage import Usage
 from lambent.node.sandbox.contract import ExitStatus, Launch, OnProcessExit, SandboxError
 from lambent.testing.runtime import RuntimeClient
@@ -170,6 +171,9 @@ class FakeBackend:
 
     async def open(self) -> None:
         """Nothing to prepare."""
+
+    def begin(self, spec: EnvironmentSpec, extensions: tuple[str, ...]) -> None:
+        """Nothing is done before it is started."""
 
     async def start(self, launch: Launch) -> FakeSandbox:
         """Plays the handler's script. Raises SandboxError when there is none."""

@@ -58,16 +58,26 @@ _SIGNAL_WORDS = {
 }  # fmt: skip
 
 
+class Beginning(Protocol):
+    """What a backend has begun to start, before it knows all."""
+
+    def discard(self) -> None:
+        """It will not be started."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Launch:
     """What to start. ``environ`` is complete but for what only the backend knows (the addresses).
 
-    ``extensions``: the files in ``/opt/extensions`` to start beside the runtime.
+    ``extensions``: the files in ``/opt/extensions`` to start beside the runtime. ``beginning``: what
+    :meth:`Backend.begin` gave for the same.
     """
 
     spec: EnvironmentSpec
     environ: Mapping[str, str]
     extensions: tuple[str, ...] = ()
+    beginning: Beginning | None = None
 
 
 OnProcessExit = Callable[[str, ExitStatus], None]
@@ -142,6 +152,10 @@ class Backend(Protocol):
     """Makes sandboxes of one kind."""
 
     async def open(self) -> None: ...
+    def begin(self, spec: EnvironmentSpec, extensions: tuple[str, ...]) -> Beginning | None:
+        """One is about to be started, or to be discarded: what needs no variables is under way meanwhile."""
+        ...
+
     async def start(self, launch: Launch) -> Sandbox: ...
     async def close(self) -> None: ...
     def describe(self) -> Mapping[str, Any]: ...

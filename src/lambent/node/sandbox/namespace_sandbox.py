@@ -64,7 +64,7 @@ class NamespaceSandbox:
         self._control: socket.socket | None = None
         self._reported: ExitStatus | None = None
         self._ended: ExitStatus | None = None
-        self._is_listening = False
+        self._is_listening = self._is_hurried = False
         self._group = 0
         self._oom_killed: bool | None = None
         self._peak_bytes = 0
@@ -85,9 +85,7 @@ class NamespaceSandbox:
         self.pid = pid
         self._lifeline = lifeline
         self._pidfd = os.pidfd_open(pid)
-        with suppress(OSError):
-            # Its share of CPU stays; but waking up, it does not push the platform off the CPU that woke it.
-            os.sched_setscheduler(pid, os.SCHED_BATCH, os.sched_param(0))
+        self._schedule(os.SCHED_BATCH)
         asyncio.get_running_loop().add_reader(self._pidfd, self._on_exit)
 
     def specialise(self, message: bytes, memory_mib: int, *, cpu_limit: bool) -> None:
@@ -100,6 +98,23 @@ class NamespaceSandbox:
         if self._control is None:
             raise ConnectionResetError("it ended")
         socket.send_fds(self._control, [message], fds)
+
+    def _schedule(self, policy: int) -> None:
+        """Its share of CPU is the same with each; a batch, waking up, pushes nobody off the CPU that woke it."""
+        with suppress(OSError):
+            os.sched_setscheduler(self.pid, policy, os.sched_param(0))
+
+    def hurry(self) -> None:
+        """An event waits for this stem cell: until it is initialised it does not wait for the platform's turn."""
+        self._is_hurried = True
+        self._schedule(os.SCHED_OTHER)
+
+    def hang_up(self) -> None:
+        """Nobody has anything more to say to the other over the control socket."""
+        control, self._control = self._control, None
+        if control is not None:
+            asyncio.get_running_loop().remove_reader(control)
+            control.close()
 
     def limit(self, memory_mib: int, *, cpu_limit: bool) -> None:
         """The limits of the function that a stem cell is going to be. Raises OSError."""
@@ -136,6 +151,9 @@ class NamespaceSandbox:
     def limit_cpu(self) -> None:
         """The share of CPU that goes with its memory, unless this platform gives all there is."""
         self._backend.settled()
+        if self._is_hurried:
+            self._is_hurried = False
+            self._schedule(os.SCHED_BATCH)
         if self._pidfd >= 0 and self._cpu_mib:
             self._cgroup.limit_cpu(self._cpu_mib)
 

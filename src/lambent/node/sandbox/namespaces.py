@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from lambent.model.invocation import EnvironmentSpec
 from lambent.model.limits import MEMORY_MAX
 from lambent.node.linux.cgroups import Cgroup, CgroupLayout, prepare_layout
 from lambent.node.linux.user_notification import can_ask
@@ -24,6 +25,7 @@ from lambent.node.sandbox.isolation import isolation, not_limited
 from lambent.node.sandbox.made_ahead import MadeAhead
 from lambent.node.sandbox.managed import (
     managed_runtime,
+    python_search,
 )
 from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
 from lambent.node.sandbox.prepared_cgroups import PreparedCgroups
@@ -32,7 +34,8 @@ from lambent.node.sandbox.stem_cells import StemCells
 from lambent.node.sandbox.stem_cells_loaded import LoadedKind, LoadedStemCells
 from lambent.node.sandbox.stem_cells_python import (
     ForkKind,
-    become_python,
+    PythonBeginning,
+    begin_python,
     fork_kinds,
     is_plain_python,
     until_it_waits,
@@ -168,10 +171,25 @@ class NamespaceBackend:
             "file_systems": [str(path) for path in self._file_systems.values()],
         }
 
+    def begin(self, spec: EnvironmentSpec, extensions: tuple[str, ...]) -> PythonBeginning | None:
+        """Takes a loaded stem cell for a function of Python; see the contract."""
+        if self.rootless or not is_plain_python(spec, extensions):
+            return None
+        interpreter = choose_interpreter(spec.runtime, self._interpreters).interpreter
+        cell = self._stem_cells.take(ForkKind(interpreter, is_loaded=True))
+        search = python_search(interpreter)
+        return begin_python(cell, spec, search, cpu_limit=self._cpu_limit)
+
     async def start(self, launch: Launch) -> NamespaceSandbox:
         """Starts one environment; see the contract. Raises SandboxError."""
         choice = choose_interpreter(launch.spec.runtime, self._interpreters)
         managed = managed_runtime(launch.spec, choice)
+        beginning = launch.beginning or self.begin(launch.spec, launch.extensions)
+        if isinstance(beginning, PythonBeginning):
+            self.ahead.postpone()
+            python = beginning.finish(self._requests.environ(launch, managed))
+            if python is not None:
+                return python
         rest = self._requests.rest(launch, managed)
         memory_mib = launch.spec.memory_mib
         self.ahead.postpone()
@@ -180,21 +198,18 @@ class NamespaceBackend:
             loaded = await self._loaded.start(kind, rest, memory_mib)
             if loaded is not None:
                 return loaded
-        cell = self._become(choice.interpreter, launch, rest)
+        # Extensions need a pipe more than a stem cell has.
+        is_other = beginning is None and not launch.extensions
+        cell = self._become(choice.interpreter, launch, rest) if is_other else None
         return cell or await self._make(choice.interpreter, memory_mib, rest)
 
     def _become(
         self, interpreter: Interpreter, launch: Launch, rest: Mapping[str, Any]
     ) -> NamespaceSandbox | None:
-        """A stem cell that is the function of ``rest`` now; None where none waits, or none could become it."""
-        if launch.extensions:
-            return None  # they need a pipe more than a stem cell has
-        kind = ForkKind(interpreter, is_plain_python(launch, rest) and not self.rootless)
-        cell = self._stem_cells.take(kind)
+        """A halfway stem cell that is the function of ``rest`` now; None where there is none."""
+        cell = self._stem_cells.take(ForkKind(interpreter, is_loaded=False))
         if cell is None:
             return None
-        if kind.is_loaded:
-            return cell if become_python(cell, launch, rest, cpu_limit=self._cpu_limit) else None
         message = json.dumps(rest).encode()
         try:
             cell.specialise(message, launch.spec.memory_mib, cpu_limit=self._cpu_limit)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from lambent.model.invocation import EnvironmentSpec
 from lambent.node.entrypoint import choose_entry
 from lambent.node.extensions_api.launch import extension_environ
 from lambent.node.linux.procfs import peak_resident_bytes
@@ -217,6 +218,9 @@ class ProcessBackend:
 
     async def open(self) -> None:
         """Nothing to prepare."""
+
+    def begin(self, spec: EnvironmentSpec, extensions: tuple[str, ...]) -> None:
+        """Nothing can be done before it is known what to start."""
 
     async def start(self, launch: Launch) -> ProcessSandbox:
         """Starts one process; see the contract. Raises SandboxError."""

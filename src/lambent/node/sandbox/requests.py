@@ -34,13 +34,17 @@ class Requests:
     _kinds: dict[tuple[object, ...], LoadedKind] = field(default_factory=dict, init=False)
     """Those made last: to make one takes longer than to look."""
 
+    def environ(self, launch: Launch, managed: ManagedRuntime) -> dict[str, str]:
+        """The variables that it finds."""
+        own = self._own_environ(launch.spec.runtime, managed)
+        if launch.spec.image is not None:
+            own = {name: own[name] for name in _ADDRESSES}
+        return {**launch.environ, **own}
+
     def rest(self, launch: Launch, managed: ManagedRuntime) -> dict[str, Any]:
         """What makes an environment a function's. Raises SandboxError for a file system that is not there."""
         spec = launch.spec
-        own = self._own_environ(spec.runtime, managed)
-        if spec.image is not None:
-            own = {name: own[name] for name in _ADDRESSES}
-        environ = {**launch.environ, **own}
+        environ = self.environ(launch, managed)
         rest = {
             "task_dir": None if spec.image else self._inside(spec.task_dir),
             "opt_dir": self._inside(spec.opt_dir) if spec.opt_dir else None,

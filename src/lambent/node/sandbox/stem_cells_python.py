@@ -11,17 +11,17 @@ What happens on the other side is in :mod:`lambent.node.zygote.python_cell`, why
 import asyncio
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from lambent.model.invocation import EnvironmentSpec
+from lambent.node.entrypoint import WRAPPER
 from lambent.node.linux import syscalls as sys_
-from lambent.node.runtimes import Interpreter
-from lambent.node.sandbox.contract import Launch, SandboxError
+from lambent.node.runtimes import Interpreter, is_python
+from lambent.node.sandbox.contract import SandboxError
 from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
 
 _REHEARSAL_DEADLINE_S = 10.0
-_TOLD = ("environ", "search", "tmp_mib")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +48,10 @@ def fork_kinds(interpreter: Interpreter) -> tuple[ForkKind, ForkKind]:
     return ForkKind(interpreter, True), ForkKind(interpreter, False)
 
 
-def is_plain_python(launch: Launch, rest: Mapping[str, Any]) -> bool:
+def is_plain_python(spec: EnvironmentSpec, extensions: Sequence[str]) -> bool:
     """Whether a loaded cell can become it: no other program, no extensions, nothing else mounted."""
-    spec = launch.spec
-    return not (rest["entry"] or launch.extensions or spec.file_system or spec.image)
+    is_other = spec.image or spec.file_system or spec.environment.get(WRAPPER)
+    return is_python(spec.runtime) and not is_other and not extensions
 
 
 async def until_it_waits(cell: NamespaceSandbox) -> NamespaceSandbox:
@@ -71,22 +71,55 @@ async def until_it_waits(cell: NamespaceSandbox) -> NamespaceSandbox:
     return cell
 
 
-def become_python(
-    cell: NamespaceSandbox, launch: Launch, rest: Mapping[str, Any], *, cpu_limit: bool
-) -> bool:
-    """Makes a loaded cell the function of ``rest``; False where it could not be, and is ended."""
-    spec = launch.spec
+class PythonBeginning:
+    """A function of Python that waits for its variables, if there was a cell for it.
+
+    See :class:`lambent.node.sandbox.contract.Beginning`.
+    """
+
+    __slots__ = ("_cell",)
+
+    def __init__(self, cell: NamespaceSandbox | None) -> None:
+        self._cell = cell
+
+    def discard(self) -> None:
+        """Ends it."""
+        cell, self._cell = self._cell, None
+        if cell is not None:
+            cell.discard()
+
+    def finish(self, environ: Mapping[str, str]) -> NamespaceSandbox | None:
+        """Its sandbox, which runs the function now; None where there is none, or it is of no use."""
+        cell, self._cell = self._cell, None
+        if cell is None:
+            return None
+        try:
+            cell.tell(json.dumps(environ).encode())
+        except OSError:
+            cell.discard()
+            return None
+        cell.hang_up()
+        return cell
+
+
+def begin_python(
+    cell: NamespaceSandbox | None, spec: EnvironmentSpec, search: Sequence[str], *, cpu_limit: bool
+) -> PythonBeginning:
+    """Tells a cell where its code lies; then it gets its limits, which it has before it is told more."""
     trees: list[int] = []
+    if cell is None:
+        return PythonBeginning(None)
     try:
         for directory in filter(None, (spec.task_dir, spec.opt_dir)):
             trees.append(sys_.clone_mount_apart(str(directory)))  # noqa: PERF401 - closed below
-        cell.tell(json.dumps({name: rest[name] for name in _TOLD}).encode(), trees)
-        cell.limit(spec.memory_mib, cpu_limit=cpu_limit)  # while it sets itself up
-        cell.tell(b"go")
+        cell.hurry()
+        begun = {"search": search, "tmp_mib": spec.ephemeral_storage_mib}
+        cell.tell(json.dumps(begun).encode(), trees)
+        cell.limit(spec.memory_mib, cpu_limit=cpu_limit)
     except OSError:
         cell.discard()
-        return False
+        return PythonBeginning(None)
     finally:
         for tree in trees:
             os.close(tree)
-    return True
+    return PythonBeginning(cell)

@@ -4,8 +4,8 @@ Contract:
 1. It has run nothing of any function. Its isolation is final but for one thing, which ends before anything of a
    function's runs: it may mount. Of all capabilities it holds ``CAP_SYS_ADMIN`` alone, over namespaces of which it
    is the only inhabitant, under a filter that lets through nothing of what that allows but two calls.
-2. It is told in two messages: what it is to be, with its code and layers as mounts that are nowhere yet; then that
-   it has its limits, and may go on. Without the second one nothing of the function runs.
+2. It is told in two messages: where its code and layers lie, as mounts that are nowhere yet; then, when it has its
+   limits, its variables, which are the permission to go on. Without the second one nothing of the function runs.
 3. It becomes a function as any other fork does (:mod:`lambent.node.zygote.runtime`): what was loaded ahead and is
    shadowed by the function's own is forgotten, the log is set up by its variables, randomness is seeded.
 """
@@ -14,8 +14,7 @@ import gc
 import json
 import os
 import socket
-from collections.abc import Callable
-from functools import partial
+import sys
 from typing import Any
 
 from lambent.node.linux import syscalls as sys_
@@ -26,6 +25,7 @@ TMP_MIB = 512
 """What /tmp is made with, as AWS does where nothing else is said."""
 _MAX_MESSAGE_BYTES = 256 * 1024
 _TREES = 2
+_NOBODYS = "lambent_nobodys"
 _STARTS = 2
 """Of a rehearsal in the cell: what the first one does for the first time, the second one finds."""
 
@@ -41,23 +41,29 @@ def become(uid: int) -> None:
 def wait(
     control: socket.socket, last_filter: bytes, ahead: runtime.Ahead
 ) -> "tuple[dict[str, Any], runtime.Ahead]":
-    """Returns when isolation is final: what it is to be, and how :func:`lambent.node.zygote.runtime.run` begins.
-
-    That waits for the permission.
-    """
+    """Returns when it may run its function: what :func:`lambent.node.zygote.runtime.run` is called with."""
     runtime.rehearse(ahead, REHEARSED, _STARTS)
     ahead = runtime.forget_platform(ahead)
     gc.collect()
     control.send(b"waits")
+    begun, trees = _receive(control)
+    _mount(trees, begun["tmp_mib"])
+    sys_.drop_capabilities()
+    sys_.load_seccomp(last_filter)
+    sys.path[:0] = begun["search"]
+    runtime.forget_shadowed(ahead, begun["search"])
+    _look_around(begun["search"][0])
+    environ, _ = _receive(control)
+    control.close()
+    return {"entry": None, "search": [], "environ": environ}, ahead
+
+
+def _receive(control: socket.socket) -> "tuple[dict[str, Any], list[int]]":
+    """One message, and what came with it. Ends this process where nobody needs it any more."""
     data, trees, _, _ = socket.recv_fds(control, _MAX_MESSAGE_BYTES, _TREES)
     if not data:
         os._exit(0)
-    rest: dict[str, Any] = json.loads(data)
-    _mount(trees, rest["tmp_mib"])
-    sys_.drop_capabilities()
-    sys_.load_seccomp(last_filter)
-    rest["entry"] = None
-    return rest, ahead._replace(main=partial(_run_when_allowed, control, ahead.main))
+    return json.loads(data), trees
 
 
 def _mount(trees: "list[int]", tmp_mib: int) -> None:
@@ -70,10 +76,13 @@ def _mount(trees: "list[int]", tmp_mib: int) -> None:
     os.chdir("/var/task")
 
 
-def _run_when_allowed(
-    control: socket.socket, main: "Callable[[list[str]], None]", arguments: "list[str]"
-) -> None:
-    if not control.recv(1):
-        os._exit(0)
-    control.close()
-    main(arguments)
+def _look_around(directory: str) -> None:
+    """What an import remembers of the directory that it begins with; nothing of it is loaded."""
+    for hook in sys.path_hooks:
+        try:
+            finder: Any = hook(directory)
+        except ImportError:
+            continue
+        finder.find_spec(_NOBODYS)
+        sys.path_importer_cache[directory] = finder
+        return

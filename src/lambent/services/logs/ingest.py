@@ -8,6 +8,7 @@
 4. Up to :data:`FLUSH_INTERVAL_S` of events is lost if the process is killed: never configuration.
 """
 
+import asyncio
 import sqlite3
 import threading
 import time
@@ -29,6 +30,8 @@ MAX_EVENT_BYTES: Final = 1_048_576 - EVENT_OVERHEAD_BYTES
 """AWS: an event is at most 1 MB, its 26 bytes of overhead included. Source: PutLogEvents."""
 _UPKEEP_INTERVAL_S: Final = 60.0
 _RETRY_INTERVAL_S: Final = 1.0
+_BESIDE_S: Final = 0.05
+"""POLICY: of the interval, longer than most invocations take."""
 _MEMORY_PER_EVENT: Final = 128  # two list slots and two objects, beside the message's own bytes
 _LOSSES_REMEMBERED: Final = 10_000
 _CUT_MARK: Final = b" [cut]"
@@ -154,11 +157,20 @@ class LogWriter:
 
     def _new_buffer(self, batch: _Batch, key: StreamKey) -> tuple[list[int], list[bytes]]:
         if not batch.streams:
-            self._wake.set()
+            self._wake_soon()
         batch.size += _MEMORY_PER_EVENT
         buffer: tuple[list[int], list[bytes]] = ([], [])
         batch.streams[key] = buffer
         return buffer
+
+    def _wake_soon(self) -> None:
+        """Not at once: the thread would take the interpreter from an invocation that is about to be answered."""
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._wake.set()
+        else:
+            loop.call_later(_BESIDE_S, self._wake.set)
 
     def _seal(self) -> None:
         """Close the open batch; drop the oldest ones if memory is over its bound. Locked."""
@@ -170,6 +182,7 @@ class LogWriter:
             self._drop(self._full.popleft())
         if self._full_bytes >= self._batch_bytes:
             self._hurry.set()
+            self._wake.set()
 
     def _drop(self, batch: _Batch) -> None:
         self._full_bytes -= batch.size
@@ -209,7 +222,7 @@ class LogWriter:
             self._wake.wait(max(0.0, upkeep_at - time.monotonic()))
             try:
                 if self._wake.is_set():
-                    self._hurry.wait(FLUSH_INTERVAL_S)
+                    self._hurry.wait(FLUSH_INTERVAL_S - _BESIDE_S)
                     self._wake.clear()
                     self._hurry.clear()
                     self.flush()
