@@ -290,6 +290,19 @@ def isolated(platform: Platform) -> None:
         pytest.skip(f"functions run in the sandbox {kind!r}, which isolates nothing")
 
 
+@pytest.fixture
+def snap_start(platform: Platform, isolated: None) -> None:
+    """Skips where this host has no SnapStart."""
+    needs_snap_start(platform)
+
+
+def needs_snap_start(platform: Platform) -> None:
+    """Skips where that platform has none."""
+    missing = platform.health["sandbox"].get("snap_start_missing", "isolation")
+    if missing:
+        pytest.skip(f"no SnapStart here, for want of {missing}")
+
+
 @pytest.fixture(scope="session")
 def client(platform: Platform) -> Iterator[Any]:
     """boto3's Lambda client."""

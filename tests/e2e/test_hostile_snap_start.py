@@ -92,7 +92,7 @@ def publish(client: Any, function: Any) -> None:
 
 
 @pytest.fixture
-def deployed(client: Any, deploy: Callable[..., Any], isolated: None) -> Callable[[str], Any]:
+def deployed(client: Any, deploy: Callable[..., Any], snap_start: None) -> Callable[[str], Any]:
     """A function with SnapStart, and version 1 of it."""
 
     def make(source: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from tests.e2e.conftest import needs_snap_start
 
 SOURCE = """
     import time
@@ -69,8 +70,7 @@ def test_what_was_made_ahead_and_templates_make_room(
 ) -> None:
     """With 400 MB a version's template goes for another function, and is made again; nobody sees an error."""
     platform = start_platform(tmp_path / "data", "--max-memory", "400")
-    if platform.get_health()["sandbox"]["kind"] != "namespaces":
-        pytest.skip("functions are not isolated here: nothing is made ahead")
+    needs_snap_start(platform)
     functions = platform.client("lambda")
 
     def create(name: str, memory_mib: int, source: str, **settings: Any) -> None:

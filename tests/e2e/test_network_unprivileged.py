@@ -72,7 +72,7 @@ Reach = Callable[[Any], Any]
 @pytest.fixture(scope="module")
 def start_there(laptop: Laptop) -> Iterator[Start]:
     """``start_there(tool, *options)``: an ordinary user's platform that finds that tool and no other."""
-    started = []
+    started: list[Platform] = []
 
     def start(tool: str, *options: str) -> Platform:
         number = len(started)

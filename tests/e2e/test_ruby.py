@@ -57,7 +57,7 @@ def test_a_method_and_its_context(deploy_ruby: Deploy, ruby: str) -> None:
         "$LATEST",
         "128",
     )
-    assert 0 < payload["left"] <= 3000
+    assert 0 < payload["left"] <= 10_000
     assert abs(payload["deadline"] / 1000 - time.time()) < 10
     assert payload["group"] == f"/aws/lambda/{function.name}"
     assert (payload["client"], payload["identity"], payload["nothing"]) == (
@@ -247,7 +247,9 @@ def test_large_events(deploy_ruby: Deploy) -> None:
     assert function(large).payload == large
 
 
-def test_it_is_isolated_frozen_and_limited(deploy_ruby: Deploy, isolated: None) -> None:
+def test_it_is_isolated_frozen_and_limited(
+    deploy_ruby: Deploy, platform: Any, isolated: None
+) -> None:
     """Threads stand still between events, a timeout ends it, memory and processes are limited, files read-only."""
     function = deploy_ruby("""
         require 'open3'
@@ -267,6 +269,8 @@ def test_it_is_isolated_frozen_and_limited(deploy_ruby: Deploy, isolated: None) 
     assert function({}).payload - before < 40
     assert "Task timed out after 2.00 seconds" in function({"hang": 1}).payload["errorMessage"]
     assert function({}).payload == 0
+    if not platform.health["sandbox"]["isolation"]["memory_limit"]:
+        return  # without root, and without a cgroup that was delegated
     eater = deploy_ruby("""
         def handler(event:, context:)
           held = []

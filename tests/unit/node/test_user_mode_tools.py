@@ -1,6 +1,7 @@
 """Tools for a way out without root: which is used, and what is said where none can be."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,21 @@ import pytest
 from lambent.node.sandbox.user_mode_tools import Tool, find_missing, find_tool
 
 
+def _among(**programs: str) -> Callable[[str], str | None]:
+    """Finds those programs and no others."""
+
+    def find(name: str) -> str | None:
+        return programs.get(name)
+
+    return find
+
+
 def test_slirp4netns_comes_before_pasta() -> None:
     """Where both are there the one that keeps uploads going is used, else the other."""
-    both = {"pasta": "/usr/bin/pasta", "slirp4netns": "/usr/bin/slirp4netns"}
-    assert find_tool(both.get) == Tool("slirp4netns", "/usr/bin/slirp4netns")
-    assert find_tool({"pasta": "/opt/pasta"}.get) == Tool("pasta", "/opt/pasta")
-    assert find_tool({}.get) is None
+    both = _among(pasta="/usr/bin/pasta", slirp4netns="/usr/bin/slirp4netns")
+    assert find_tool(both) == Tool("slirp4netns", "/usr/bin/slirp4netns")
+    assert find_tool(_among(pasta="/opt/pasta")) == Tool("pasta", "/opt/pasta")
+    assert find_tool(_among()) is None
 
 
 @pytest.mark.parametrize(
@@ -35,8 +45,8 @@ def test_neither_leads_to_the_hosts_loopback(name: str, needed: set[str]) -> Non
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
     """The package without a tool, the device without access; nothing where both are there."""
     tun = tmp_path / "tun"
-    there = {"slirp4netns": "/usr/bin/slirp4netns"}.get
-    assert "apt-get install slirp4netns" in str(find_missing({}.get, str(tun)))
+    there = _among(slirp4netns="/usr/bin/slirp4netns")
+    assert "apt-get install slirp4netns" in str(find_missing(_among(), str(tun)))
     assert "modprobe tun" in str(find_missing(there, str(tun)))
     tun.touch()
     assert find_missing(there, str(tun)) is None
@@ -47,4 +57,4 @@ def test_a_closed_device_is_named(tmp_path: Path) -> None:
     """With the command that opens it."""
     tun = tmp_path / "tun"
     tun.touch(0o000)
-    assert "chmod 666" in str(find_missing({"pasta": "/opt/pasta"}.get, str(tun)))
+    assert "chmod 666" in str(find_missing(_among(pasta="/opt/pasta"), str(tun)))

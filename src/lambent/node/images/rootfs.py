@@ -12,16 +12,19 @@ from pathlib import Path
 _DIRECTORIES = ("proc", "dev", "tmp", "mnt", "etc", "var", "var/task")
 _FILES = ("resolv.conf", "hosts")
 _EXTENSIONS = ("opt", "extensions")
+_SET_IDS = stat.S_ISUID | stat.S_ISGID
 
 
 def finish(root: Path, *, owned: bool, check: Callable[[], None] = lambda: None) -> None:
-    """Makes the places to mount on; with ``owned`` everything becomes root's, which clears set-user-id bits too.
+    """Makes the places to mount on; no set-user-id bit is left. With ``owned`` everything becomes root's.
 
     What stands in the way of them goes: a link, say, that leads out of the tree.
     """
     root.chmod(0o755)
     if owned:
         _own(root, check)
+    else:
+        _clear_bits(root, check)
     for name in _DIRECTORIES:
         _make_directory(root / name)
     for name in _FILES:
@@ -78,6 +81,20 @@ def _own(root: Path, check: Callable[[], None]) -> None:
         check()
         for name in (*directories, *files):
             os.chown(name, 0, 0, dir_fd=fd, follow_symlinks=False)
+
+
+def _clear_bits(root: Path, check: Callable[[], None]) -> None:
+    """Such a file would be ours: another user of this host who gets at it would be us."""
+    for _, directories, files, fd in os.fwalk(root):
+        check()
+        for name in directories:
+            mode = os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode
+            if stat.S_ISDIR(mode):  # which is gone through next, whatever the image says
+                os.chmod(name, stat.S_IMODE(mode) & ~_SET_IDS | 0o700, dir_fd=fd)
+        for name in files:
+            mode = os.stat(name, dir_fd=fd, follow_symlinks=False).st_mode
+            if stat.S_ISREG(mode) and mode & _SET_IDS:
+                os.chmod(name, stat.S_IMODE(mode) & ~_SET_IDS, dir_fd=fd)
 
 
 def _make_directory(path: Path) -> None:

@@ -153,7 +153,8 @@ class NamespaceBackend:
     async def zygote(
         self, interpreter: Interpreter, *, runs_functions: bool = True
     ) -> ZygoteClient:
-        """See :meth:`Zygotes.get`."""
+        """See :meth:`Zygotes.get`. Without root there is one for both: shells are made below its namespaces."""
+        runs_functions |= self.rootless
         return await self._zygotes.get(interpreter, runs_functions=runs_functions)
 
     def _forget_cells(self, interpreter: Interpreter) -> None:
@@ -237,9 +238,10 @@ class NamespaceBackend:
 
     def snap_start_missing(self) -> str | None:
         """What SnapStart needs and this host has not; None where it has it all."""
-        if self.rootless:
+        if self._layout.v2 is None and self.rootless:
             return (
-                "root: without it no environment can be made for a fork to join (sudo lambent up)"
+                "root, or a cgroup of its own to freeze initialised functions in: "
+                "systemd-run --user --scope -p Delegate=yes lambent up"
             )
         if self._layout.v2 is None:
             return "a cgroup v2 hierarchy to freeze initialised functions in"
@@ -397,6 +399,7 @@ class NamespaceBackend:
             "loaded_stem_cells": self._loaded.cells.count(),
             "ahead": self.ahead.describe(),
             "network": self._connections.describe(),
+            "snap_start_missing": self.snap_start_missing(),
             "isolation": isolation(self._layout, cpu_limit=self._cpu_limit, rootless=self.rootless),
             "notices": [*not_limited(self._layout), *self._connections.notices()],
         }

@@ -77,10 +77,9 @@ async def make_shell(
         lent.callback(os.close, lifeline_child)
         kept.callback(os.close, lifeline)
         try:
-            pid_namespace = open_namespace(template.pid, "pid")
+            namespaces = _open_namespaces(template, lent)
         except OSError as error:
             raise SandboxError(f"the template ended: {error}") from error
-        lent.callback(os.close, pid_namespace)
         control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         control.setblocking(False)
         lent.callback(control.close)
@@ -93,7 +92,7 @@ async def make_shell(
             "first_pid": _FIRST_PID + secrets.randbelow(_LAST_PID - _FIRST_PID),
         }
         with theirs:
-            fds = (theirs.fileno(), lifeline_child, pid_namespace)
+            fds = (theirs.fileno(), lifeline_child, *namespaces)
             await zygote.start({"shell": request}, fds)
         api, endpoint = (socket.socket(fileno=fd) for fd in await receive_fds(control, 2))
         kept.callback(api.close)
@@ -105,3 +104,12 @@ async def make_shell(
         shell = Shell(api, endpoint, pidfd, lifeline)
         kept.pop_all()
         return shell
+
+
+def _open_namespaces(template: TemplateSandbox, lent: ExitStack) -> list[int]:
+    """What a shell has to be made below: the template's pid namespace; without root its user namespace, too."""
+    found = []
+    for kind in ("pid", "user") if template.is_rootless else ("pid",):
+        found.append(open_namespace(template.pid, kind))
+        lent.callback(os.close, found[-1])
+    return found

@@ -52,6 +52,14 @@ class TemplateSandbox(NamespaceSandbox):
         self._waiting: dict[int, Callable[[ExitStatus], None]] = {}
         self._is_alone_when_gone = False
 
+    @property
+    def is_rootless(self) -> bool:
+        """Whether all of this is one ordinary user's."""
+        return self._backend.rootless
+
+    def _runtime_pid(self) -> int:
+        return self.pid  # without root too: its pid 1 is another's
+
     # Orders
 
     def expect_forks(self) -> None:
@@ -102,7 +110,7 @@ class TemplateSandbox(NamespaceSandbox):
 
     def _look(self, pid: int, shell: int) -> None:
         """Raises PermissionError where the order left more behind than it was to."""
-        check_joined(pid, pid_of(shell), self.uid)
+        check_joined(pid, pid_of(shell), os.geteuid() if self.is_rootless else self.uid)
         check_powerless(self._cgroup.pids())
 
     def retire(self) -> None:
@@ -262,6 +270,9 @@ class ForkSandbox(NamespaceSandbox):
         await loop.run_in_executor(None, self.cgroup.adopt, pid)
         if not self.cgroup.holds(pid):
             raise PermissionError(f"process {pid} is not within its limits")
+
+    def _runtime_pid(self) -> int:
+        return self.pid
 
     def wake(self, order: bytes) -> None:
         """It is an environment from now on. Raises OSError; it is of no use then."""

@@ -136,11 +136,13 @@ class ZygoteClient:
                 self._lose("the zygote ended")
                 return
             answer = json.loads(data)
+            if "between" in answer:
+                _bury({"pid": answer["between"]})
             future = self._pending.pop(answer["id"], None)
             if future is None or future.done():
                 _bury(answer)
                 continue
-            if "pid" in answer:
+            if "error" not in answer:
                 future.set_result(answer["pid"])
             else:
                 future.set_exception(SandboxError(answer["error"]))

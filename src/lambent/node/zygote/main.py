@@ -95,6 +95,8 @@ class Zygote:
                 elif "shell" in request:
                     self._start_shell(request["shell"], fds)
                     answer = {"id": request["id"], "pid": 0}
+                elif self.rootless and "template" in request:
+                    answer = {"id": request["id"], **self._start_template(request, fds)}
                 else:
                     answer = {"id": request["id"], "pid": self._start(request, fds)}
             except OSError as error:
@@ -132,14 +134,42 @@ class Zygote:
                 sys_.setns(self.network_namespace, sys_.CLONE_NEWNET)
         return pid
 
+    def _start_template(self, request: "dict[str, Any]", fds: "list[int]") -> "dict[str, Any]":
+        """Its guard and itself, in a new pid namespace, without root. The node is the parent of whom it makes."""
+        flags = _OWN_NAMESPACES | sys_.CLONE_PARENT
+        if not request["network"]["make"]:
+            flags |= sys_.CLONE_NEWNET
+
+        def make() -> int:
+            sys_.unshare(sys_.CLONE_NEWPID)
+            if sys_.fork(0) == 0:
+                guard.stand(fds[3], fds[-1], self.filter)
+            pid = sys_.fork(flags, fds[5])
+            if pid == 0:
+                _be_child(self, request, fds)
+            return pid
+
+        pid, between = rootless.make_apart(make, sys_.CLONE_PARENT)
+        answer = {"pid": pid} if pid else {"error": "a template's pid namespace cannot be made"}
+        return {**answer, "between": between}
+
     def _start_shell(self, request: "dict[str, Any]", fds: "list[int]") -> None:
         """An empty environment, for a fork of a template to join; see :mod:`lambent.node.zygote.shell`.
 
         Its pid namespace is below the template's: only there can what is forked from that go.
         """
-        sys_.setns(fds[2], sys_.CLONE_NEWPID)
-        if sys_.fork(sys_.CLONE_NEWNS) == 0:
-            _be_shell(self, request, fds)
+
+        def make() -> int:
+            sys_.setns(fds[2], sys_.CLONE_NEWPID)
+            pid = sys_.fork(sys_.CLONE_NEWNS | (sys_.CLONE_PARENT if self.rootless else 0))
+            if pid == 0:
+                _be_shell(self, request, fds)
+            return pid
+
+        if self.rootless:
+            rootless.make_apart(make)
+        else:
+            make()
 
 
 def _be_shell(zygote: Zygote, request: "dict[str, Any]", fds: "list[int]") -> None:
@@ -147,7 +177,7 @@ def _be_shell(zygote: Zygote, request: "dict[str, Any]", fds: "list[int]") -> No
     control = socket.socket(fileno=fds[0])
     try:
         _mount(zygote, request)
-        shell.make(request, control, fds[1], zygote.filter)
+        shell.make(request, control, fds[1], zygote.filter, fds[3] if zygote.rootless else -1)
     except OSError as error:
         control.send(f"error {error}".encode())
     finally:
@@ -248,7 +278,7 @@ def _isolate(
     os.chdir("/" if waits else "/var/task")
     isolate.limit_resources()
     if zygote.rootless:
-        if not has_extensions:
+        if not has_extensions and not is_template:
             sys_.prctl(sys_.PR_SET_DUMPABLE, 0)
             runtime_pid = os.fork()
             if runtime_pid:

@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import socket
+from collections.abc import Callable
 
 from lambent.node.linux import syscalls as sys_
 
@@ -27,6 +28,29 @@ def enter_user_namespace(inside_uid: int) -> None:
     ):
         with open(f"/proc/self/{name}", "w") as file:
             file.write(text)
+
+
+def make_apart(make: "Callable[[], int]", flags: int = 0) -> "tuple[int, int]":
+    """The process id ``make`` gives, from a process of its own, and that one's, which ends.
+
+    For what this process would not come back from: another pid namespace for its children. With ``CLONE_PARENT``
+    in ``flags`` our parent is the parent of that process too, and has to reap it. 0 where it could not be made.
+    """
+    told, telling = os.pipe()
+    try:
+        apart = sys_.fork(flags)
+        if apart == 0:
+            try:
+                os.write(telling, str(make()).encode())
+            finally:
+                os._exit(0)
+        os.close(telling)
+        telling = -1
+        return int(os.read(told, 20) or 0), apart
+    finally:
+        os.close(told)
+        if telling >= 0:
+            os.close(telling)
 
 
 def stand_guard(runtime_pid: int, control: socket.socket, seccomp_filter: bytes) -> None:

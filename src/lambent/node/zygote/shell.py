@@ -15,7 +15,7 @@ import struct
 from typing import Any
 
 from lambent.node.linux import syscalls as sys_
-from lambent.node.zygote import isolate, network, root
+from lambent.node.zygote import isolate, network, root, rootless
 
 _INSIDE = (
     sys_.CLONE_NEWUSER
@@ -28,21 +28,35 @@ _INSIDE = (
 
 
 def make(
-    request: "dict[str, Any]", control: socket.socket, lifeline: int, seccomp_filter: bytes
+    request: "dict[str, Any]",
+    control: socket.socket,
+    lifeline: int,
+    seccomp_filter: bytes,
+    user_namespace: int,
 ) -> None:
     """Makes one, in a process with a mount namespace of its own, and the template's pid namespace. Never returns.
+
+    ``user_namespace``: without root, the template's; -1 with root.
 
     Sends the listening sockets to ``control``, then ``shell`` with a descriptor of pid 1; when that is closed, it
     can be joined.
     """
-    uid = request["uid"]
+    # Who makes a user namespace owns it; from its parent the owner may enter. Without root that is one user in all
+    # environments: what keeps the others out is that this one's parent is the template's own.
+    if user_namespace >= 0:
+        uid = rootless.INSIDE_UID
+        sys_.setns(user_namespace, sys_.CLONE_NEWUSER)
+    else:
+        uid = request["uid"]
+        os.setresuid(-1, uid, -1)
+    request["uid"] = uid
     go, going = os.pipe()
-    os.setresuid(-1, uid, -1)  # who makes a user namespace owns it
     pid = sys_.fork(_INSIDE | sys_.CLONE_PARENT)
     if pid == 0:
         os.close(going)
         _be_inside(request, control, lifeline, go, seccomp_filter)
-    os.setresuid(-1, 0, -1)
+    if user_namespace < 0:
+        os.setresuid(-1, 0, -1)
     for name in ("uid_map", "gid_map"):
         with open(f"/proc/{pid}/{name}", "w") as file:
             file.write(f"{uid} {uid} 1")
@@ -67,9 +81,10 @@ def _prepare(
     request: "dict[str, Any]", control: socket.socket, lifeline: int, seccomp_filter: bytes
 ) -> None:
     uid = request["uid"]
-    os.setgroups([])
-    os.setresgid(uid, uid, uid)
-    os.setresuid(uid, uid, uid)
+    if os.getuid() != uid:  # without root there is nobody else to become
+        os.setgroups([])
+        os.setresgid(uid, uid, uid)
+        os.setresuid(uid, uid, uid)
     flags = sys_.MS_NOSUID | sys_.MS_NODEV | sys_.MS_NOEXEC
     sys_.mount("proc", "/proc", "proc", flags, "hidepid=2")  # over the one of all processes
     socket.sethostname(request["hostname"])
