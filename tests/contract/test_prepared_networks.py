@@ -70,9 +70,9 @@ def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 @on_loop
 async def test_they_are_whole_and_never_given_twice(at_once: None) -> None:
     """Each has loopback and an interface with its address, listens on both ports, and is unlike every other."""
-    async with prepared(3) as (networks, outbound):
+    async with prepared(4) as (networks, outbound):
         assert networks.take() is None
-        await until(lambda: networks.count == 4)  # made four at a time
+        await until(lambda: networks.count == 4)
         taken = [networks.take() for _ in range(4)]
         assert networks.take() is None
         whole = [network for network in taken if network is not None]
@@ -103,6 +103,21 @@ async def test_none_is_made_while_they_are_asked_for(monkeypatch: pytest.MonkeyP
             await asyncio.sleep(0.2)
             assert networks.count == left
         await until(lambda: networks.count >= 8)
+
+
+@on_loop
+async def test_they_are_given_back_and_made_again(at_once: None) -> None:
+    """Bounded, those beyond go with their addresses; when there may be more they are made, as many as ever."""
+    async with prepared(6) as (networks, outbound):
+        networks.bound(3)
+        assert networks._making is None  # nobody has asked for one yet
+        networks.take()
+        await until(lambda: networks.count == 3 and networks._making is None)
+        free = len(outbound._pool._free)
+        networks.bound(1)
+        assert (networks.count, len(outbound._pool._free)) == (1, free + 2)
+        networks.bound(100)
+        await until(lambda: networks.count == 6 and networks._making is None)
 
 
 @on_loop

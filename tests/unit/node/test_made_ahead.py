@@ -114,7 +114,7 @@ def test_the_kind_asked_for_longest_ago_goes_first_and_networks_last() -> None:
     old, new = Kind(0, MIB, asked_s=1, known_bytes=MIB), Kind(0, MIB, asked_s=2, known_bytes=MIB)
     ahead, shelf = shelf_of(new=new, old=old)
     networks = Networks()
-    ahead.join_networks(networks)
+    ahead.join_parts(networks, 150_000)
     old.waiting = new.waiting = 4
     assert ahead.held_bytes() == 8 * MIB + 10 * 150_000
     assert ahead.give_back(2 * MIB + 1) == 3 * MIB

@@ -116,3 +116,20 @@ async def test_none_is_left_whenever_it_is_closed(turns: int) -> None:
     await groups.close()
     assert all(one.is_removed for one in host.made)
     assert groups.count == 0
+
+
+@on_loop
+async def test_they_are_given_back_and_made_again() -> None:
+    """Bounded, those beyond are removed; when there may be more they are made, never more than asked for."""
+    host = Host()
+    groups = PreparedCgroups(host.make, 6)
+    groups.bound(3)
+    assert groups._making is None  # nobody has asked for one yet
+    groups.take(128)
+    await until(lambda: groups.count == 3 and groups._making is None)
+    groups.bound(1)
+    assert sum(group.is_removed for group in host.made) == 2
+    groups.bound(100)
+    await until(lambda: groups.count == 6 and groups._making is None)
+    await groups.close()
+    assert all(group.is_removed for group in host.made)

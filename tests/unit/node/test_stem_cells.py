@@ -8,6 +8,7 @@ import pytest
 
 from lambent.node.nodejs.waiting import can_wait
 from lambent.node.sandbox.contract import SandboxError
+from lambent.node.sandbox.made_ahead import MadeAhead
 from lambent.node.sandbox.stem_cells import StemCells
 from lambent.node.sandbox.stem_cells_loaded import loaded_kind
 from lambent.testing.loop import on_loop, turns, until
@@ -169,6 +170,43 @@ async def test_what_was_being_made_for_a_forgotten_kind_is_given_back() -> None:
     cells.close()
     assert cells.take("a") is None
     assert [cell.discarded for cell in make.made] == [1, 1]
+
+
+@on_loop
+async def test_a_kind_that_is_no_more_is_dropped() -> None:
+    """What waits of it goes, none is made of it, and it stands in nobody's way."""
+    make = Maker()
+    cells = cells_of(make)
+    cells.take("a")
+    await until(lambda: cells.count() == 1)
+    cells.drop("a")
+    cells.drop("never there")
+    assert cells.uses() == []
+    assert [cell.discarded for cell in make.made] == [1]
+    cells.take("b")
+    await until(lambda: cells.count() == 1)
+    assert [cell.kind for cell in make.made] == ["a", "b"]
+    cells.close()
+
+
+@on_loop
+async def test_as_many_wait_as_were_wanted_at_once_while_memory_allows() -> None:
+    """Two until it is said what there is to spare; then as many as there were starts; none when it is short."""
+    make, ahead = Maker(), MadeAhead()
+    cells = cells_of(make, 2, most=10, ahead=ahead)
+    for _ in range(12):
+        cells.take("a")
+    await until(lambda: cells.count() == 2)
+    ahead.allow(3 * 3_300_000, 1 << 40)
+    await until(lambda: cells.count() == 5)
+    ahead.allow(1 << 40, 1 << 40)
+    await until(lambda: cells.count() == 10)
+    assert ahead.give_back(1 << 40) == 10 * 3_300_000
+    await turns()
+    assert cells.count() == 0
+    ahead.allow(0, 3_300_000)
+    await until(lambda: cells.count() == 1)
+    cells.close()
 
 
 @pytest.mark.parametrize(

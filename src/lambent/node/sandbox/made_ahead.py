@@ -19,10 +19,12 @@ PLACES = 256
 """POLICY: how many environments may wait, of all kinds; each has a slot of the node."""
 _TRIMMED_AT_ONCE = 8
 """POLICY: in a second, of those that are wanted no more: ending one costs CPU too."""
-_NETWORK_BYTES = 150_000
+NETWORK_BYTES = 150_000
 """What a network holds, all of it the kernel's (ADR 32)."""
-_NETWORKS_SHARE = 4
-"""POLICY: this part of what there is to spare is for networks."""
+CGROUP_BYTES = 60_000
+"""The same of a control group in four hierarchies (ADR 42)."""
+_PARTS_SHARE = 4
+"""POLICY: this part of what there is to spare is for parts of one kind, at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +60,8 @@ class Store(Protocol):
         ...
 
 
-class Networks(Protocol):
-    """Networks made ahead."""
+class Parts(Protocol):
+    """Parts of environments made ahead: networks, control groups."""
 
     @property
     def count(self) -> int: ...
@@ -75,7 +77,7 @@ class MadeAhead:
         self.turn = asyncio.Lock()
         """Whoever makes something has it meanwhile."""
         self._stores: list[Store] = []
-        self._networks: Networks | None = None
+        self._parts: list[tuple[Parts, int]] = []
         self._spare_bytes = 0
         self._left_bytes = sys.maxsize
 
@@ -83,9 +85,9 @@ class MadeAhead:
         """One more place where they wait."""
         self._stores.append(store)
 
-    def join_networks(self, networks: Networks) -> None:
-        """Networks are made ahead too."""
-        self._networks = networks
+    def join_parts(self, parts: Parts, bytes_each: int) -> None:
+        """They are made ahead too; one holds so much."""
+        self._parts.append((parts, bytes_each))
 
     def postpone(self) -> None:
         """Something is being started: nothing is made until it is quiet again."""
@@ -112,16 +114,16 @@ class MadeAhead:
         """``spare_bytes``: what all may hold beyond the base numbers. ``left_bytes``: what may be taken now."""
         self._spare_bytes, self._left_bytes = spare_bytes, left_bytes
         self.plan()
-        if self._networks is not None:
-            room_bytes = spare_bytes if left_bytes > 0 else 0
-            self._networks.bound(room_bytes // _NETWORKS_SHARE // _NETWORK_BYTES)
+        room_bytes = spare_bytes // _PARTS_SHARE if left_bytes > 0 else 0
+        for parts, bytes_each in self._parts:
+            parts.bound(room_bytes // bytes_each)
         for store in self._stores:
             store.grow()
 
     def held_bytes(self) -> int:
         """What all of it holds."""
         held = sum(store.held_bytes() for store in self._stores)
-        return held + (self._networks.count * _NETWORK_BYTES if self._networks else 0)
+        return held + sum(parts.count * bytes_each for parts, bytes_each in self._parts)
 
     def give_back(self, lacking_bytes: int) -> int:
         """Ends what waits until that much is freed, or all of it; the kinds asked for longest ago first.
@@ -134,10 +136,10 @@ class MadeAhead:
             freed += store.give_back(use.key, min(count, use.waiting)) * use.wish.bytes_each
             if freed >= lacking_bytes:
                 return freed
-        if self._networks is not None:
-            count = self._networks.count
-            self._networks.bound(max(0, count + (freed - lacking_bytes) // _NETWORK_BYTES))
-            freed += (count - self._networks.count) * _NETWORK_BYTES
+        for parts, bytes_each in self._parts:
+            count = parts.count
+            parts.bound(max(0, count + min(0, freed - lacking_bytes) // bytes_each))
+            freed += (count - parts.count) * bytes_each
         return freed
 
     def describe(self) -> Mapping[str, Any]:

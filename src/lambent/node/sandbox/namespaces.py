@@ -22,7 +22,7 @@ from lambent.node.sandbox.birth import bear
 from lambent.node.sandbox.connections import Connections
 from lambent.node.sandbox.contract import Launch, SandboxError, Template
 from lambent.node.sandbox.isolation import isolation, not_limited
-from lambent.node.sandbox.made_ahead import MadeAhead
+from lambent.node.sandbox.made_ahead import CGROUP_BYTES, NETWORK_BYTES, MadeAhead
 from lambent.node.sandbox.managed import (
     managed_runtime,
     python_search,
@@ -93,6 +93,7 @@ class NamespaceBackend:
         self._cpu_limit = cpu_limit
         self.ahead = MadeAhead()
         """What waits prepared, to be bounded by whoever answers for the machine's memory."""
+        self.ahead.join_parts(self._groups, CGROUP_BYTES)
         self._stem_cells = StemCells(
             self._make_stem_cell,
             lambda k: k.key,
@@ -140,7 +141,7 @@ class NamespaceBackend:
         """
         await self._connections.open()
         if self._connections.prepared is not None:
-            self.ahead.join_networks(self._connections.prepared)
+            self.ahead.join_parts(self._connections.prepared, NETWORK_BYTES)
         self._layout = prepare_layout()
         try:
             await self.zygote(self._interpreters[0])

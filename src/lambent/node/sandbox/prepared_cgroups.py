@@ -29,7 +29,7 @@ class PreparedCgroups:
 
     def __init__(self, make: Callable[[str], Cgroup], ahead: int) -> None:
         self._make = make
-        self._ahead = ahead
+        self._ahead = self._most = ahead
         self._names = map("ahead-{}".format, count())
         self._ready: deque[Cgroup] = deque()
         self._making: asyncio.Task[None] | None = None
@@ -39,6 +39,10 @@ class PreparedCgroups:
     def count(self) -> int:
         """How many are ready."""
         return len(self._ready)
+
+    @property
+    def _lacking(self) -> int:
+        return min(self._ahead, self._most) - len(self._ready)
 
     def take(self, memory_mib: int) -> Cgroup | None:
         """One that nobody had, with that limit; None when there is none."""
@@ -59,6 +63,14 @@ class PreparedCgroups:
         """Something is being started, or has just been."""
         self._quiet_at_s = asyncio.get_running_loop().time() + QUIET_S
 
+    def bound(self, most: int) -> None:
+        """There are to be no more than that, for want of memory or because there is some again; others go."""
+        self._most = most
+        while len(self._ready) > most:
+            _discard(self._ready.pop())
+        if self._lacking > 0 and self._making is None and self._quiet_at_s:
+            self._making = asyncio.get_running_loop().create_task(self._keep_up())
+
     async def close(self) -> None:
         """Removes those that nobody took."""
         self._ahead = 0
@@ -71,12 +83,12 @@ class PreparedCgroups:
     async def _keep_up(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            while len(self._ready) < self._ahead:
+            while self._lacking > 0:
                 wait_s = self._quiet_at_s - loop.time()
                 if wait_s > 0:
                     await asyncio.sleep(wait_s)
                     continue
-                making = loop.run_in_executor(None, self._make_some)
+                making = loop.run_in_executor(None, self._make_some, min(_AT_A_TIME, self._lacking))
                 try:
                     made = await asyncio.shield(making)
                 except asyncio.CancelledError:
@@ -88,10 +100,10 @@ class PreparedCgroups:
         finally:
             self._making = None
 
-    def _make_some(self) -> list[Cgroup]:
+    def _make_some(self, number: int) -> list[Cgroup]:
         made: list[Cgroup] = []
         with suppress(OSError):
-            while len(made) < _AT_A_TIME:
+            while len(made) < number:
                 made.append(self._make(next(self._names)))
         return made
 

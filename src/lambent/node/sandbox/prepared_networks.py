@@ -62,6 +62,10 @@ class PreparedNetworks:
         """How many are ready."""
         return len(self._ready)
 
+    @property
+    def _lacking(self) -> int:
+        return min(self._ahead, self._most) - len(self._ready)
+
     def take(self) -> PreparedNetwork | None:
         """One that nobody had; None when there is none. The first time is when others begin to be made."""
         loop = asyncio.get_running_loop()
@@ -80,8 +84,7 @@ class PreparedNetworks:
         self._most = most
         while len(self._ready) > most:
             self._discard(self._ready.pop())
-        lacks = len(self._ready) < min(self._ahead, most)
-        if lacks and self._making is None and self._quiet_at_s:
+        if self._lacking > 0 and self._making is None and self._quiet_at_s:
             self._making = asyncio.get_running_loop().create_task(self._keep_up())
 
     async def close(self) -> None:
@@ -105,7 +108,7 @@ class PreparedNetworks:
     async def _keep_up(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            while len(self._ready) < min(self._ahead, self._most):
+            while self._lacking > 0:
                 wait_s = self._quiet_at_s - loop.time()
                 if wait_s > 0:
                     await asyncio.sleep(wait_s)
@@ -119,7 +122,7 @@ class PreparedNetworks:
         """A few more. False: it cannot be done now, and is tried again when one is taken."""
         addresses: list[str] = []
         with suppress(LookupError):
-            while len(addresses) < _AT_A_TIME:
+            while len(addresses) < min(_AT_A_TIME, self._lacking):
                 addresses.append(self._outbound.take())
         loop = asyncio.get_running_loop()
         making = loop.run_in_executor(self._thread, self._make_all, addresses)

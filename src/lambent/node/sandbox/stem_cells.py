@@ -133,6 +133,12 @@ class StemCells(Generic[Kind, Cell]):
         while shelf:
             shelf.popleft().discard()
 
+    def drop(self, key: str) -> None:
+        """A kind is not in use any more, nor ever again."""
+        if key in self._kinds:
+            self._drop(key)
+        self._sizes.pop(key, None)
+
     def forget_all(self) -> None:
         """The same of every kind."""
         for key in tuple(self._shelves):

@@ -142,8 +142,8 @@ class Templates:
     def forget(self, template: TemplateSandbox) -> None:
         """No more forks of it: it is to end, or has."""
         self._made.pop(template, None)
-        self._cells.forget(str(id(template)))
-        self._shells.forget(str(id(template)))
+        self._cells.drop(str(id(template)))
+        self._shells.drop(str(id(template)))
 
     async def restore(self, template: TemplateSandbox, environ: Mapping[str, str]) -> ForkSandbox:
         """An environment in the state of ``template``, with what is its own in ``environ``.
