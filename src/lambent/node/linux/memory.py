@@ -23,16 +23,23 @@ def available_bytes() -> int:
 
 
 def _meminfo(name: bytes) -> int:
-    try:
-        fd = os.open("/proc/meminfo", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return _UNLIMITED
-    try:
-        text = os.read(fd, 4096)
-    finally:
-        os.close(fd)
+    text = _read_meminfo()
     start = text.find(name)
     return int(text[start + len(name) :].split(None, 1)[0]) * _KIB if start >= 0 else _UNLIMITED
+
+
+_MEMINFO = -1
+
+
+def _read_meminfo() -> bytes:
+    """Opened once: that takes as long as reading it, and each cold start reads it."""
+    global _MEMINFO  # noqa: PLW0603
+    try:
+        if _MEMINFO < 0:
+            _MEMINFO = os.open("/proc/meminfo", os.O_RDONLY | os.O_CLOEXEC)
+        return os.pread(_MEMINFO, 4096, 0)
+    except OSError:
+        return b""
 
 
 def _groups() -> list[tuple[int, int]]:

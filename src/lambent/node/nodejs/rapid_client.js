@@ -138,11 +138,11 @@ function settle() {
 
 async function next() {
   if (socket.connecting) await connected;
+  send(NEXT); // first: the platform works on it meanwhile
   const coming = new Promise((resolve, reject) => {
     waiting = { resolve, reject };
   });
   socket.ref();
-  send(NEXT);
   const { headers: given, body } = await coming;
   const headers = { ...DEFAULTS };
   for (const name of [...Object.keys(DEFAULTS), ...OPTIONAL]) {

@@ -24,9 +24,10 @@ def offer(control: socket.socket) -> int:
     return reader
 
 
-def assign(home: int, cell: int, wanted: "dict[str, Any]") -> None:
-    """In the zygote: mounts what is a function's in the mount namespace ``cell``, and is back in ``home``.
+def assign(home: int, fds: "list[int]", wanted: "dict[str, Any]") -> None:
+    """In the zygote: mounts what is a function's in the mount namespace ``fds[0]``, and is back in ``home``.
 
+    ``fds[1]``, the way to the program's standard input, is closed and taken out as soon as all is mounted.
     ``task_dir`` and ``opt_dir`` are where they lie in the zygote's root, which a cell does not see: they get there
     as mounts that are nowhere yet. Raises OSError; the cell is of no use then.
     """
@@ -34,12 +35,13 @@ def assign(home: int, cell: int, wanted: "dict[str, Any]") -> None:
     try:
         if wanted["opt_dir"]:
             trees.append((sys_.clone_mount(wanted["opt_dir"]), "/opt"))
-        sys_.setns(cell, sys_.CLONE_NEWNS)
+        sys_.setns(fds[0], sys_.CLONE_NEWNS)
         try:
             for tree, target in trees:
                 sys_.attach_mount(tree, target)
             flags = sys_.MS_REMOUNT | sys_.MS_NOSUID | sys_.MS_NODEV
             sys_.mount("", "/tmp", "", flags, f"size={wanted['tmp_mib']}m")  # noqa: S108 - inside
+            os.close(fds.pop(1))  # the program goes on
         finally:
             sys_.setns(home, sys_.CLONE_NEWNS)
     finally:

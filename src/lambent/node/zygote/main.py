@@ -87,7 +87,7 @@ class Zygote:
             request = json.loads(data)
             try:
                 if "assign" in request:
-                    assignment.assign(self.mount_namespace, fds[0], request["assign"])
+                    assignment.assign(self.mount_namespace, fds, request["assign"])
                     answer = {"id": request["id"], "pid": 0}
                 elif "connect" in request:
                     shell.move_network(**request["connect"])
