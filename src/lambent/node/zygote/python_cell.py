@@ -23,6 +23,7 @@ from lambent.node.zygote.root import REHEARSED
 
 TMP_MIB = 512
 """What /tmp is made with, as AWS does where nothing else is said."""
+_CODE = "/var/task"
 _MAX_MESSAGE_BYTES = 256 * 1024
 _TREES = 2
 _NOBODYS = "lambent_nobodys"
@@ -42,7 +43,7 @@ def wait(
     control: socket.socket, last_filter: bytes, ahead: runtime.Ahead
 ) -> "tuple[dict[str, Any], runtime.Ahead]":
     """Returns when it may run its function: what :func:`lambent.node.zygote.runtime.run` is called with."""
-    runtime.rehearse(ahead, REHEARSED, _STARTS)
+    _rehearse(ahead)
     ahead = runtime.forget_platform(ahead)
     gc.collect()
     control.send(b"waits")
@@ -52,10 +53,26 @@ def wait(
     sys_.load_seccomp(last_filter)
     sys.path[:0] = begun["search"]
     runtime.forget_shadowed(ahead, begun["search"])
-    _look_around(begun["search"][0])
+    _look_around(_CODE)
     environ, _ = _receive(control)
     control.close()
     return {"entry": None, "search": [], "environ": environ}, ahead
+
+
+def _rehearse(ahead: runtime.Ahead) -> None:
+    """What is going to be done, as far as it leaves no trace."""
+    search = [_CODE, "/opt/python"]
+    for _ in range(_STARTS):
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with ours, theirs:
+            message = {"search": search, "tmp_mib": TMP_MIB, "environ": dict(os.environ)}
+            socket.send_fds(ours, [json.dumps(message).encode()], [ours.fileno()])
+            _, fds = _receive(theirs)
+            os.close(fds[0])
+        runtime.forget_shadowed(ahead, search)
+        _look_around(_CODE)
+        del sys.path_importer_cache[_CODE]
+    runtime.rehearse(ahead, REHEARSED, _STARTS)
 
 
 def _receive(control: socket.socket) -> "tuple[dict[str, Any], list[int]]":
@@ -67,13 +84,13 @@ def _receive(control: socket.socket) -> "tuple[dict[str, Any], list[int]]":
 
 
 def _mount(trees: "list[int]", tmp_mib: int) -> None:
-    for tree, target in zip(trees, ("/var/task", "/opt"), strict=False):
+    for tree, target in zip(trees, (_CODE, "/opt"), strict=False):
         sys_.attach_mount(tree, target)
         os.close(tree)
     if tmp_mib != TMP_MIB:
         flags = sys_.MS_REMOUNT | sys_.MS_NOSUID | sys_.MS_NODEV
         sys_.mount("", "/tmp", "", flags, f"size={tmp_mib}m")  # noqa: S108 - inside
-    os.chdir("/var/task")
+    os.chdir(_CODE)
 
 
 def _look_around(directory: str) -> None:

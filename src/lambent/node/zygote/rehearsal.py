@@ -5,26 +5,27 @@ the pages it lies on stay shared; done in each child, each copies them. What is 
 life: where it has changed nothing is rehearsed, and everything is put back as it was.
 """
 
-import json
 import logging
 import os
+import socket
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
-from lambent.node.zygote import variables
+from lambent.node.zygote import runtime_client, variables
 
 STARTS, _EVENTS = 16, 2
 _MODULE = "lambent_rehearsed"
 SOURCE = "import json\n\n\ndef handler(event, context):\n    return {'n': event['n']}\n"
 """Of the module that is imported; it lies in the directory that :func:`rehearse` is given."""
-_HEADERS = {
-    "Lambda-Runtime-Aws-Request-Id": "00000000-0000-0000-0000-000000000000",
-    "Lambda-Runtime-Deadline-Ms": "0",
-    "Lambda-Runtime-Invoked-Function-Arn": "arn",
-    "Content-Type": "application/json",
-}
+_EVENT = (
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n"
+    b"Lambda-Runtime-Aws-Request-Id: 00000000-0000-0000-0000-000000000000\r\n"
+    b"Lambda-Runtime-Deadline-Ms: 0\r\nLambda-Runtime-Invoked-Function-Arn: arn\r\n"
+    b'content-length: 23\r\n\r\n{"n": 1, "list": ["a"]}'
+)
+_ACCEPTED = b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n"
 _ENVIRON = {
     "_HANDLER": f"{_MODULE}.handler",
     "_LAMBDA_TELEMETRY_LOG_FD": "",
@@ -41,20 +42,30 @@ class _OverError(BaseException):
 
 
 class _Nowhere:
-    """In place of the module through which the client talks to the Runtime API."""
+    """Between the client and what talks to the Runtime API, where all answers are there before it asks."""
 
     def __init__(self) -> None:
         self._left = _EVENTS
+        self._node, runtime = socket.socketpair()
+        self._node.sendall(b"".join([_EVENT, *[_ACCEPTED + _EVENT] * (_EVENTS - 1)]))
+        runtime_client.client.begin(_ENVIRON)
+        runtime_client.client.converse(runtime.detach())
 
-    def next(self) -> tuple[bytes, dict[str, str]]:
+    def next(self) -> tuple[bytes, dict[str, Any]]:
         """Some events, then the end."""
         if not self._left:
             raise _OverError
         self._left -= 1
-        return json.dumps({"n": 1, "list": ["a"]}).encode(), dict(_HEADERS)
+        return runtime_client.client.next()
 
-    def post_invocation_result(self, *_: object) -> None:
-        """Where an answer would go."""
+    def post_invocation_result(self, *given: Any) -> None:
+        """Nobody reads it."""
+        runtime_client.client.post_invocation_result(*given)
+
+    def close(self) -> None:
+        """Hangs up."""
+        runtime_client.client.forget()
+        self._node.close()
 
 
 def file_in(directory: str) -> str:
@@ -72,12 +83,11 @@ def rehearse(
     for _ in range(starts):
         with suppress(Exception), _everything_kept(directory):
             client = sys.modules["awslambdaric.lambda_runtime_client"]
-            vars(client)["runtime_client"] = _Nowhere()
             log = os.open(os.devnull, os.O_WRONLY)
             variables.replace({**_ENVIRON, "_LAMBDA_TELEMETRY_LOG_FD": str(log)})
             sys.path.insert(0, directory)
             more()
-            with suppress(_OverError):
+            with suppress(_OverError), closing(_Nowhere()) as vars(client)["runtime_client"]:
                 main(["bootstrap", _ENVIRON["_HANDLER"]])
 
 
