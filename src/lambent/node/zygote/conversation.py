@@ -9,6 +9,7 @@ Contract:
 """
 
 import os
+import select
 import socket
 import time
 from _thread import get_ident
@@ -59,6 +60,8 @@ class Conversation:
         self._socket = socket.socket(fileno=fd)
         self._socket.settimeout(None)
         # The length is last: all before it is the same each time, and known to who reads it.
+        self._readable = select.poll()
+        self._readable.register(fd, select.POLLIN)
         self._is_direct = is_direct
         self._inode = os.fstat(fd).st_ino
         self._lines = f"HTTP/1.1\r\nHost: {host}\r\nAccept: */*\r\n"
@@ -135,6 +138,8 @@ class Conversation:
         """Status, head and body of one answer. Raises RuntimeError where the node has hung up."""
         data, self._received = self._received, b""
         while (end := data.find(b"\r\n\r\n")) < 0:
+            # Who waits in recv is woken when the node reads what was sent, too, and sleeps on.
+            self._readable.poll()
             data += self._more(_RECEIVE_BYTES, 0, failure)
         head, body_at = data[:end].decode(), end + 4
         rest_at = body_at + int(head[head.rindex(":") + 1 :])  # the length is last here too
