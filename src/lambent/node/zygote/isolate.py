@@ -50,12 +50,16 @@ def mount_own(task_dir: "str | None", opt_dir: "str | None", tmp_mib: int, uid: 
         sys_.mount(task_dir, "/var/task", "", sys_.MS_BIND)
     if opt_dir:
         sys_.mount(opt_dir, "/opt", "", sys_.MS_BIND)
-    # Mounts copied from a read-only, nosuid mount keep its flags; only these two are new.
+    mount_new(tmp_mib, uid)
+    sys_.umount(HIDDEN + "/code", sys_.MNT_DETACH)
+    sys_.umount(HIDDEN + "/proc", sys_.MNT_DETACH)
+
+
+def mount_new(tmp_mib: int, uid: int) -> None:
+    """Its own /tmp and /proc. Mounts copied from a read-only, nosuid mount keep its flags; these two are new."""
     flags = sys_.MS_NOSUID | sys_.MS_NODEV
     sys_.mount("tmpfs", "/tmp", "tmpfs", flags, f"size={tmp_mib}m,mode=700,uid={uid},gid={uid}")  # noqa: S108 - inside
     sys_.mount("proc", "/proc", "proc", flags | sys_.MS_NOEXEC, "hidepid=2")
-    sys_.umount(HIDDEN + "/code", sys_.MNT_DETACH)
-    sys_.umount(HIDDEN + "/proc", sys_.MNT_DETACH)
 
 
 def mount_runtime(mounts: "dict[str, str]") -> None:

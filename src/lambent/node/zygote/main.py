@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import AbstractContextManager
 from typing import Any
 
 from lambent.node.linux import seccomp
@@ -32,6 +33,7 @@ from lambent.node.zygote import (
     signals,
     template,
 )
+from lambent.node.zygote.bare import BareRoot, Trees, mount
 from lambent.node.zygote.container import enter, mount_image
 from lambent.node.zygote.extensions import Supervisor, keep_open
 
@@ -67,6 +69,7 @@ class Zygote:
             os.open(f"{root.HIDDEN}/proc/self/ns/{kind}", os.O_RDONLY | os.O_CLOEXEC)
             for kind in ("pid", "mnt", "net")
         )
+        self.bare = None if self.rootless else BareRoot(self.mount_namespace)
         self.filter = seccomp.build_filter()
         self.mounting_filter = seccomp.build_filter(may_mount=True)
         self.last_filter = seccomp.build_last_filter()
@@ -126,9 +129,10 @@ class Zygote:
             sys_.setns(network_fd, sys_.CLONE_NEWNET)
             os.close(network_fd)
         try:
-            pid = sys_.fork(flags, cgroup_fd)
-            if pid == 0:
-                _be_child(self, request, fds)
+            with self._root_for(request) as request["trees"]:
+                pid = sys_.fork(flags, cgroup_fd)
+                if pid == 0:
+                    _be_child(self, request, fds)
         finally:
             if network_fd >= 0:
                 sys_.setns(self.network_namespace, sys_.CLONE_NEWNET)
@@ -152,6 +156,9 @@ class Zygote:
         pid, between = rootless.make_apart(make, sys_.CLONE_PARENT)
         answer = {"pid": pid} if pid else {"error": "a template's pid namespace cannot be made"}
         return {**answer, "between": between}
+
+    def _root_for(self, request: "dict[str, Any]") -> "AbstractContextManager[Trees | None]":
+        return contextlib.nullcontext() if self.bare is None else self.bare.entered(request)
 
     def _start_shell(self, request: "dict[str, Any]", fds: "list[int]") -> None:
         """An empty environment, for a fork of a template to join; see :mod:`lambent.node.zygote.shell`.
@@ -307,10 +314,13 @@ def _wait_loaded(
     zygote: Zygote, request: "dict[str, Any]", fds: "list[int]", control: socket.socket
 ) -> int:
     """A stem cell that has everything but what is its function's. Returns when it has that too: -1."""
-    isolate.mount_own(None, None, python_cell.TMP_MIB, request["uid"])
-    mount_image(None)
-    if zygote.has_file_systems:
-        sys_.umount(root.SHARED, sys_.MNT_DETACH)
+    if request.get("trees") is None:
+        isolate.mount_own(None, None, python_cell.TMP_MIB, request["uid"])
+        mount_image(None)
+        if zygote.has_file_systems:
+            sys_.umount(root.SHARED, sys_.MNT_DETACH)
+    else:
+        isolate.mount_new(python_cell.TMP_MIB, request["uid"])
     isolate.limit_resources()
     python_cell.become(request["uid"])
     control = socket.socket(
@@ -323,6 +333,10 @@ def _wait_loaded(
 
 
 def _mount(zygote: Zygote, request: "dict[str, Any]") -> None:
+    if request.get("trees") is not None:
+        mount(request["trees"])
+        isolate.mount_new(request["tmp_mib"], request["uid"])
+        return
     isolate.mount_own(request["task_dir"], request["opt_dir"], request["tmp_mib"], request["uid"])
     isolate.mount_runtime(request["mounts"])
     _mount_shared(zygote, request)
