@@ -21,6 +21,8 @@ from lambent.node.sandbox.contract import ExitStatus, OnProcessExit
 
 _REMOVE_RETRY_S = 0.005
 _REMOVE_TRIES = 400
+_HURRY_S = 0.05
+"""POLICY: from the end of initialisation on, for the event that waited for it; a warm one is a batch."""
 _MAX_REPORTS = 64
 """POLICY: in one go, so that no flood of them holds up the others."""
 
@@ -101,11 +103,12 @@ class NamespaceSandbox:
 
     def _schedule(self, policy: int) -> None:
         """Its share of CPU is the same with each; a batch, waking up, pushes nobody off the CPU that woke it."""
-        with suppress(OSError):
-            os.sched_setscheduler(self.pid, policy, os.sched_param(0))
+        if self._pidfd >= 0:
+            with suppress(OSError):
+                os.sched_setscheduler(self.pid, policy, os.sched_param(0))
 
     def hurry(self) -> None:
-        """An event waits for this stem cell: until it is initialised it does not wait for the platform's turn."""
+        """An event waits for this stem cell: until that is answered it does not wait for the platform's turn."""
         self._is_hurried = True
         self._schedule(os.SCHED_OTHER)
 
@@ -153,7 +156,8 @@ class NamespaceSandbox:
         self._backend.settled()
         if self._is_hurried:
             self._is_hurried = False
-            self._schedule(os.SCHED_BATCH)
+            loop = asyncio.get_running_loop()
+            loop.call_later(_HURRY_S, self._schedule, os.SCHED_BATCH)
         if self._pidfd >= 0 and self._cpu_mib:
             self._cgroup.limit_cpu(self._cpu_mib)
 
