@@ -290,8 +290,8 @@ class Placement:
             try:
                 environment = await start(watch)
             except Exception as error:
-                if left and not self._stopping:
-                    continue
+                if left and not self._stopping and (pool.waiting or not pool.retired):
+                    continue  # nobody would end again what is made for a version that is no more
                 self._live -= 1
                 give_up(error)
                 self._forget_empty(key, pool)

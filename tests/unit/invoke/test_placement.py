@@ -98,6 +98,28 @@ async def test_a_start_that_fails_once_costs_no_event() -> None:
 
 
 @on_loop
+async def test_nothing_is_tried_again_for_a_version_that_is_no_more() -> None:
+    """A start that another environment made unnecessary, and that failed because the version went, is the end."""
+    node = FakeNode()
+    placement = Placement(node, 1000, 300)
+    answers = [placement.invoke(make_invocation()) for _ in range(2)]
+    await turns()
+    first = node.starts[0].make()
+    await turns()
+    for answer in answers:
+        first.become_ready()
+        first.respond()
+        await answer
+    placement.retire(lambda _: False)
+    node.starts[1].fail(OSError("the template ended"))
+    await turns()
+    assert len(node.starts) == 2
+    first.become_ready()
+    await turns()
+    assert (placement._live, placement._pools) == (0, {})
+
+
+@on_loop
 async def test_a_failed_initialisation_is_run_again_for_its_event() -> None:
     """The event that waited goes to the second environment, which serves others after it."""
     node = FakeNode()

@@ -20,8 +20,8 @@ from lambent.node.sandbox.birth import bear
 from lambent.node.sandbox.contract import SandboxError
 from lambent.node.sandbox.made_ahead import MadeAhead
 from lambent.node.sandbox.namespace_sandbox import Owner
-from lambent.node.sandbox.shells import SHELL_BYTES, Shell, make_shell
 from lambent.node.sandbox.runtime_socket import open_runtime_socket
+from lambent.node.sandbox.shells import SHELL_BYTES, Shell, make_shell
 from lambent.node.sandbox.stem_cells import StemCells
 from lambent.node.sandbox.template_sandbox import ForkSandbox, TemplateSandbox, hear_joined
 from lambent.node.sandbox.zygote_client import RUNTIME_API_PORT, ZygoteClient
@@ -174,7 +174,7 @@ class Templates:
 
     def templates(self) -> int:
         """How many are there to be forked."""
-        return len(self._made)
+        return sum(not template.is_retired for template in self._made)
 
     def count(self) -> int:
         """How many forks wait."""
