@@ -7,12 +7,13 @@ Contract, besides :mod:`lambent.http1.protocol`'s:
 """
 
 import math
-import time
 
-from lambent.http1.exchange import Exchange, status_line
+from lambent.http1.exchange import STATUS_LINES, Exchange
 from lambent.http1.protocol import INLINE_BODY_BYTES, HttpProtocol
 
 _FIRST_REFUSAL = 400
+_USUAL = (200, 202)
+_ANSWER = b"%b%b%bcontent-length: %d\r\n\r\n%b"
 
 
 class PairedProtocol(HttpProtocol):
@@ -24,10 +25,11 @@ class PairedProtocol(HttpProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Bytes of requests: one, or two."""
-        heads, reader = self._reader.heads, self._reader
+        reader = self._reader
+        heads = reader.heads
         at, size_bytes = 0, len(data)
-        while at < size_bytes:
-            exchange = heads.recall(data, at, is_last=False)
+        while at < size_bytes and not reader.broken:
+            exchange = self._recall(data, at, is_last=False)
             if exchange is None:
                 self._send_held()
                 reader.feed(data[at:] if at else data)
@@ -36,33 +38,30 @@ class PairedProtocol(HttpProtocol):
             self._is_followed = at < size_bytes
             self.take(exchange)
             self._is_followed = False
-            if reader.broken:
-                return
 
     def finish(self, exchange: Exchange, status: int, head: bytes, body: bytes) -> None:
         """Writes the answer, or holds it back."""
-        if status >= _FIRST_REFUSAL:
-            exchange.keep_alive = False
-            self._reader.stop()
-        has_body = exchange.method != b"HEAD" and status != 204
-        is_short = has_body and len(body) <= INLINE_BODY_BYTES
-        if not is_short or not exchange.keep_alive or self._waiting or self._refusal:
-            self._send_held()
-            super().finish(exchange, status, head, body)
+        transport = self._transport
+        is_usual = status in _USUAL and exchange.method != b"HEAD" and exchange.keep_alive
+        is_short = len(body) <= INLINE_BODY_BYTES
+        if not (is_usual and is_short) or self._waiting or self._refusal or transport is None:
+            self._finish_otherwise(exchange, status, head, body)
             return
         self._bounds.held_bytes -= exchange.held_bytes
         self._current = None
-        transport = self._transport
-        if transport is None:
-            return
-        whole = b"%b%b%bcontent-length: %d\r\n\r\n%b"
-        answer = whole % (self._held, status_line(status), head, len(body), body)
+        answer = _ANSWER % (self._held, STATUS_LINES[status], head, len(body), body)
         if self._is_followed:
             self._held = answer
         else:
             self._held = b""
             transport.write(answer)
-        self._active_s = time.monotonic()
+
+    def _finish_otherwise(self, exchange: Exchange, status: int, head: bytes, body: bytes) -> None:
+        if status >= _FIRST_REFUSAL:
+            exchange.keep_alive = False
+            self._reader.stop()
+        self._send_held()
+        super().finish(exchange, status, head, body)
 
     def begin(self, exchange: Exchange, status: int, head: bytes) -> None:
         """What is held back first."""

@@ -48,7 +48,7 @@ class RequestReader:
         self._discard_oversize = discard_oversize
         self._streams = streams
         self._parser = httptools.HttpRequestParser(self)
-        self.heads = RememberedHeads(receiver, bounds, streams)
+        self.heads = RememberedHeads(receiver, bounds, streams, max_body_bytes)
         self._piece = b""
         self._streamed: Exchange | None = None
         self.held_bytes = 0

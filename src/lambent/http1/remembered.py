@@ -7,6 +7,7 @@ left alone soon.
 """
 
 import re
+import sys
 from collections.abc import Callable
 
 from lambent.http1.bounds import Bounds
@@ -20,6 +21,7 @@ _MAX_LINES_BYTES = 1024
 _MAX_HEADS = 8
 """POLICY: per connection, so 8 KiB of lines; when there are more it begins anew."""
 _MAX_DIGITS = 9
+_G = b"G"[0]
 _MAX_IN_VAIN = 16
 """POLICY: so many heads are remembered, none of them to be met again, before that is given up."""
 
@@ -34,27 +36,68 @@ class RememberedHeads:
     a request's first one. ``end``: where the request that was recalled last ends.
     """
 
-    __slots__ = ("_bounds", "_fields", "_in_vain", "_receiver", "_streams", "end", "is_between")
+    __slots__ = (
+        "_bodiless", "_bounds", "_fields", "_in_vain", "_max_bytes", "_receiver", "_streams", "end",
+        "is_between",
+    )  # fmt: skip
 
-    def __init__(self, receiver: Answering, bounds: Bounds, streams: Streams | None = None) -> None:
+    def __init__(
+        self,
+        receiver: Answering,
+        bounds: Bounds,
+        streams: Streams | None = None,
+        max_body_bytes: int = sys.maxsize,
+    ) -> None:
         self._receiver = receiver
+        self._max_bytes = min(bounds.max_head_bytes, max_body_bytes)
         self._bounds = bounds
         self._streams = streams
         self._fields: dict[bytes, tuple[bytes, dict[bytes, bytes], int, bool]] = {}
         """Lines up to the last value → that value, what they mean, the body's size, whether the value is that."""
+        self._bodiless: dict[bytes, tuple[bytes, bytes, dict[bytes, bytes]]] = {}
+        """Whole requests of GET → method, target, headers."""
         self._in_vain = 0
         self.end = 0
         self.is_between = True
 
-    def recall(  # noqa: PLR0911 - one for each doubt
-        self, data: bytes, at: int = 0, *, is_last: bool = True
-    ) -> Exchange | None:
+    def recall(self, data: bytes, at: int = 0, *, is_last: bool = True) -> Exchange | None:
         """The request that begins at ``at`` and is there whole, counted in; None for the parser.
 
         ``is_last``: only with nothing behind it.
         """
         if not self._fields or not self.is_between:
             return None
+        size_bytes = len(data)
+        bodiless = self._bodiless.get(data[at:] if at else data) if data[at] == _G else None
+        if bodiless is not None:
+            method, target, headers = bodiless
+            end = body_at = size_bytes
+        else:
+            found = self._find(data, at)
+            if found is None:
+                return None
+            line, headers, body_at, end = found
+            method, target = line[1], line[2]
+            if end != size_bytes and (is_last or end > size_bytes):
+                return None
+        bounds, count_bytes = self._bounds, end - at
+        held_bytes, most_bytes = bounds.held_bytes + count_bytes, bounds.max_held_bytes
+        if most_bytes is not None and held_bytes > most_bytes:
+            return None
+        if self._streams is not None and self._streams(headers):
+            return None
+        bounds.held_bytes = held_bytes
+        self._in_vain = 0
+        self.end = end
+        exchange = Exchange(self._receiver, method, target, headers)
+        exchange.body = data[body_at:end]
+        exchange.held_bytes = count_bytes
+        return exchange
+
+    def _find(
+        self, data: bytes, at: int
+    ) -> tuple[re.Match[bytes], dict[bytes, bytes], int, int] | None:
+        """Request line and headers of what begins at ``at``; where its body begins, and is to end."""
         lines_at = data.find(b"\n", at) + 1
         body_at = data.find(b"\r\n\r\n", lines_at) + 4
         value_at = data.rfind(b" ", lines_at, body_at) + 1
@@ -69,29 +112,17 @@ class RememberedHeads:
                 return None
             body_bytes = int(digits)
             headers = {**headers, b"content-length": digits}
-        end = self.end = body_at + body_bytes
-        count_bytes, bounds = end - at, self._bounds
-        is_whole = len(data) == end or (len(data) > end and not is_last)
-        if not is_whole or count_bytes > bounds.max_head_bytes:
-            return None
         line = _REQUEST_LINE.match(data, at)
-        if line is None or line.end() != lines_at or (self._streams and self._streams(headers)):
+        end = body_at + body_bytes
+        if line is None or line.end() != lines_at or end - at > self._max_bytes:
             return None
-        bounds.held_bytes += count_bytes
-        if bounds.max_held_bytes is not None and bounds.held_bytes > bounds.max_held_bytes:
-            bounds.held_bytes -= count_bytes
-            return None
-        self._in_vain = 0
-        exchange = Exchange(self._receiver, line[1], line[2], headers)
-        exchange.body = data[body_at:end]
-        exchange.held_bytes = count_bytes
-        return exchange
+        return line, headers, body_at, end
 
     def remember(self, data: bytes, headers: dict[bytes, bytes], body_bytes: int) -> None:
         """The parser found ``data`` to begin with a request of HTTP/1.1, on a connection that goes on."""
         self._in_vain += 1
         if self._in_vain > _MAX_IN_VAIN:
-            self._fields.clear()
+            self.forget()
             return
         line = _REQUEST_LINE.match(data)
         if line is None or not _LEFT_TO_THE_PARSER.isdisjoint(headers):
@@ -108,7 +139,12 @@ class RememberedHeads:
             )
             if last:
                 self._fields[start + last] = value, headers, body_bytes, is_length
+            if line[1] == b"GET" and not body_bytes and body_at <= _MAX_LINES_BYTES:
+                if len(self._bodiless) >= _MAX_HEADS:
+                    self._bodiless.clear()
+                self._bodiless[data[:body_at]] = line[1], line[2], headers
 
     def forget(self) -> None:
         """Whatever comes now is the parser's."""
         self._fields.clear()
+        self._bodiless.clear()
