@@ -1,9 +1,12 @@
 """Node.js: cold invokes on a loaded stem cell and without any, in turns, and the memory of idle environments.
 
+Beside those without: how long a bare ``node -e 0`` takes in the same run, from start to end.
+
 .venv/bin/python -m benchmarks.nodejs [--quick]
 """
 
 import statistics
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -24,18 +27,27 @@ def cold_ms(platform: Platform, node: NodeRuntime, name: str) -> float:
     return latencies_ms(platform.port, invoke_bytes(name, PAYLOAD), 1)[0]
 
 
+def bare_ms(node: NodeRuntime) -> float:
+    """Starting and ending Node.js itself."""
+    start_s = time.perf_counter()
+    subprocess.run([node.executable, "-e", "0"], env={}, check=True)
+    return (time.perf_counter() - start_s) * 1000
+
+
 def cold_starts(node: NodeRuntime, count: int) -> None:
     """With and without, in turns; the first of each is not counted: nothing waits for it."""
     times: tuple[list[float], list[float]] = [], []
+    bare: list[float] = []
     with Platform(None, *_LOADED) as loaded, Platform(None, *_NONE) as without:
         for index in range(count + 1):
             for number, platform in enumerate((loaded, without)):
                 times[number].append(cold_ms(platform, node, f"cold{index}"))
+            bare.append(bare_ms(node))
     found = [times[0][1:], times[1][1:]]
     p50, other = map(statistics.median, found)
     beside = f"p99 {percentile(found[0], 0.99):.1f} ms; {p50 / other:.2f} × without"
     show(f"cold invoke, {node.name}, stem cell, p50", f"{p50:.2f} ms", beside)
-    beside = f"p99 {percentile(found[1], 0.99):.1f} ms"
+    beside = f"p99 {percentile(found[1], 0.99):.1f} ms; bare {statistics.median(bare):.1f} ms"
     show(f"cold invoke, {node.name}, without, p50", f"{other:.1f} ms", beside)
 
 

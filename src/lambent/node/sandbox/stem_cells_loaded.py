@@ -118,6 +118,7 @@ class LoadedStemCells:
             The program goes on when both have let go.
             """
             try:
+                cell.hurry()
                 assignment.say(rest["environ"])
                 cell.limit(memory_mib, cpu_limit=self._cpu_limit)
             except OSError as error:
