@@ -198,11 +198,13 @@ def warm(port: int, pid: int, count: int, seconds: float) -> Warm:
 def warm_invokes(
     platform: Platform, echo_ms: float, echo_rate: float, count: int, seconds: float
 ) -> None:
-    """The platform beside a front that does nothing else, with the same runtime client."""
+    """The platform beside a front that does nothing else, with the same runtime client; and with libcurl's."""
     platform.create("warm", HANDLER)
     here = warm(platform.port, platform.process.pid, count, seconds)
     with BareFront(HANDLER, CLIENTS) as front:
         bare = warm(front.port, front.pid, count, seconds)
+    with BareFront(HANDLER, CLIENTS, libcurl=True) as front:
+        official = warm(front.port, front.pid, count, seconds)
     p50, bare_p50 = statistics.median(here.times_ms), statistics.median(bare.times_ms)
     show(
         "warm invoke, 1 client, p50",
@@ -223,6 +225,11 @@ def warm_invokes(
         f"{here.cpu_us:.0f} µs",
         f"{here.user_us:.0f} user + {here.system_us:.0f} system; bare front: "
         f"{bare.cpu_us:.0f} µs ({bare.user_us:.0f} + {bare.system_us:.0f})",
+    )
+    show(
+        "bare front, runtimes by libcurl over TCP",
+        f"{statistics.median(official.times_ms):.3f} ms",
+        f"{official.rate:.0f} /s, {official.cpu_us:.0f} µs ({official.user_us:.0f} + {official.system_us:.0f})",
     )
 
 
