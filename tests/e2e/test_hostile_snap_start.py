@@ -1,6 +1,7 @@
 """Functions that turn on what forks them: nothing is joined without an order, and no capability is kept."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -36,6 +37,36 @@ PROBES = """
     AT_INIT = probe()
     def handler(event, context):
         return [AT_INIT, probe()]
+"""
+
+# A thread of the template's looks for who can be written to and has no filter, whenever the template may run.
+LURKS = """
+    import json, os, threading
+    found = set()
+    def look(pid):
+        try:
+            os.close(os.open(f"/proc/{pid}/mem", os.O_RDWR))
+            with open(f"/proc/{pid}/status") as file:
+                filtered = [line for line in file if line.startswith("Seccomp:")][0].split()[1] == "2"
+            if not filtered:
+                found.add(pid)
+                with open("/tmp/found", "w") as file:
+                    json.dump(sorted(found), file)
+        except (OSError, IndexError):
+            pass
+    def lurk():
+        with open("/tmp/lurking", "w") as file:
+            while True:
+                os.pwrite(file.fileno(), b"yes", 0)
+                for pid in os.listdir("/proc"):
+                    if pid.isdigit() and int(pid) != os.getpid():
+                        look(pid)
+    threading.Thread(target=lurk, daemon=True).start()
+    def handler(event, context):
+        import time
+        time.sleep(0.2)
+        seen = open("/tmp/found").read() if os.path.exists("/tmp/found") else "[]"
+        return [open("/tmp/lurking").read(), json.loads(seen)]
 """
 
 TAMPER = """
@@ -114,6 +145,15 @@ def test_nothing_is_joined_or_made_without_an_order(
         assert {name: seen[name] for name in denied} == dict.fromkeys(denied, 1)
         assert seen["packet"] == 97
     bystander()
+
+
+def test_a_template_gets_at_nobody_who_is_not_filtered(deployed: Callable[[str], Any]) -> None:
+    """Whoever makes an environment in the template's pid namespace is out of its reach while they are powerful."""
+    function = deployed(LURKS)
+    for _ in range(6):
+        with ThreadPoolExecutor(6) as pool:
+            answers = list(pool.map(lambda _: function(Qualifier="1"), range(6)))
+        assert [answer.payload for answer in answers] == [["yes", []]] * 6
 
 
 @pytest.mark.parametrize("tampering", TAMPERING)

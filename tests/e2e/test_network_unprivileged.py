@@ -5,103 +5,32 @@ import shutil
 import signal
 import socket
 import subprocess
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.conftest import START_DEADLINE_S, Platform, free_port, poll
-from tests.e2e.outside import METADATA, NEAR, OUTSIDE, World, make_outside, reach_from, serve
-from tests.e2e.unprivileged import UID, command, environment, find_interpreter, visiting
+from tests.e2e.conftest import Platform, poll
+from tests.e2e.outside import METADATA, NEAR, OUTSIDE, reach_from, serve
+from tests.e2e.unprivileged import Laptop, make_laptop, visiting
 
 from lambent.node.linux import links
-from lambent.node.linux import syscalls as sys_
 from lambent.node.linux.netlink import NETLINK_ROUTE, Netlink
 from lambent.node.sandbox.user_mode_tools import ADDRESS, GATEWAY
 
 _LATER = "203.0.113.129"
 
 
-@dataclass
-class Laptop:
-    """A machine of its own: a network namespace with a world outside, and a user's directory."""
-
-    namespace: int
-    directory: Path
-    world: World
-    interpreter: str
-
-
-@pytest.fixture(scope="module")
-def laptop() -> Iterator[Laptop]:
-    """Skips where it cannot be made."""
-    if os.geteuid() != 0:
-        pytest.skip("making another network takes root")
-    interpreter = find_interpreter()
-    if interpreter is None:
-        pytest.skip("no interpreter that another user may execute finds this package")
-    made: list[int] = []
-
-    def make() -> None:
-        sys_.unshare(sys_.CLONE_NEWNET)
-        made.append(os.open("/proc/thread-self/ns/net", os.O_RDONLY))
-        inside = Netlink(NETLINK_ROUTE)
-        inside.request("lo", [links.bring_up()])
-        inside.close()
-
-    thread = threading.Thread(target=make)
-    thread.start()
-    thread.join()
-    with tempfile.TemporaryDirectory(prefix="lambent-e2e-") as name:
-        directory = Path(name)
-        directory.chmod(0o755)
-        (directory / "resolv.conf").write_text(f"nameserver {OUTSIDE}\n")
-        with visiting(made[0]), make_outside() as world:
-            yield Laptop(made[0], directory, world, interpreter)
-    os.close(made[0])
-
-
-Start = Callable[..., Platform]
 Reach = Callable[[Any], Any]
 
 
 @pytest.fixture(scope="module")
-def start_there(laptop: Laptop) -> Iterator[Start]:
-    """``start_there(tool, *options)``: an ordinary user's platform that finds that tool and no other."""
-    started: list[Platform] = []
-
-    def start(tool: str, *options: str) -> Platform:
-        number = len(started)
-        programs = laptop.directory / f"bin{number}"
-        programs.mkdir()
-        if path := shutil.which(tool):
-            (programs / tool).symlink_to(path)
-        data = laptop.directory / f"data{number}"
-        data.mkdir()
-        os.chown(data, UID, UID)
-        log = laptop.directory / f"log{number}"
-        port = free_port()
-        given = ["--port", str(port), "--data", str(data), "--sandbox", "namespaces", *options]
-        with log.open("ab") as output:
-            process = subprocess.Popen(
-                command(laptop.interpreter, laptop.namespace, laptop.directory, given),
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd="/",
-                env=environment(str(programs)), pass_fds=[laptop.namespace], start_new_session=True,
-            )  # fmt: skip
-        one = Platform(data, port, process, log)
-        started.append(one)
-        one.health = poll(one._ask, START_DEADLINE_S, "the platform to be healthy")
-        return one
-
-    yield start
-    with visiting(laptop.namespace):
-        for one in started:
-            one.stop()
-            assert "Traceback" not in one.log.read_text(), one.log.read_text()
+def laptop() -> Iterator[Laptop]:
+    """See :func:`tests.e2e.unprivileged.make_laptop`."""
+    with make_laptop() as made:
+        yield made
 
 
 @pytest.fixture(scope="module", params=["slirp4netns", "pasta"])
@@ -114,10 +43,10 @@ def tool(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(scope="module")
-def there(laptop: Laptop, tool: str, start_there: Start) -> Platform:
+def there(laptop: Laptop, tool: str) -> Platform:
     """A platform with that tool."""
     with visiting(laptop.namespace):
-        return start_there(tool, "--network", "outbound")
+        return laptop.start(tool, "--network", "outbound")
 
 
 @pytest.fixture
@@ -230,10 +159,10 @@ def test_a_tool_that_ends_is_started_again(
     assert not [n for n in there.get_health()["sandbox"]["notices"] if "outside" in n]
 
 
-def test_isolated_is_the_platform_alone(laptop: Laptop, tool: str, start_there: Start) -> None:
+def test_isolated_is_the_platform_alone(laptop: Laptop, tool: str) -> None:
     """The tool is not even started."""
     with visiting(laptop.namespace):
-        one = start_there(tool, "--network", "isolated")
+        one = laptop.start(tool, "--network", "isolated")
         assert one.health["sandbox"]["network"] == {"mode": "isolated"}
         reach = reach_from(one)
         assert reach({"interfaces": 1}) == ["lo"]
@@ -241,10 +170,10 @@ def test_isolated_is_the_platform_alone(laptop: Laptop, tool: str, start_there: 
         assert not _processes(one.pid)[tool]
 
 
-def test_nothing_is_left_after_a_kill(laptop: Laptop, tool: str, start_there: Start) -> None:
+def test_nothing_is_left_after_a_kill(laptop: Laptop, tool: str) -> None:
     """Tool, keeper, zygotes and functions go with a platform that is killed; their namespaces with them."""
     with visiting(laptop.namespace):
-        one = start_there(tool)
+        one = laptop.start(tool)
         assert reach_from(one)({"interfaces": 1}) == ["lo", "eth0"]
         below = _below(one.pid)
         assert len(below) >= 4
@@ -253,10 +182,10 @@ def test_nothing_is_left_after_a_kill(laptop: Laptop, tool: str, start_there: St
         poll(lambda: not [pid for pid in below if Path(f"/proc/{pid}").exists()], 10, "all gone")
 
 
-def test_without_a_tool_health_names_the_package(laptop: Laptop, start_there: Start) -> None:
+def test_without_a_tool_health_names_the_package(laptop: Laptop) -> None:
     """Functions are isolated then, as they were before there was a way."""
     with visiting(laptop.namespace):
-        one = start_there("none")
+        one = laptop.start("none")
     sandbox = one.health["sandbox"]
     assert sandbox["network"] == {"mode": "isolated"}
     assert any("apt-get install slirp4netns" in notice for notice in sandbox["notices"])

@@ -11,8 +11,8 @@ import asyncio
 import os
 import socket
 import struct
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
 
 from lambent.node.linux import user_notification as asked
 from lambent.node.linux.cgroups import Cgroup
@@ -26,6 +26,7 @@ _EXIT_REPORT_S = 1.0
 """POLICY: how long after its end it may take to hear how a fork ended."""
 _REFUSE_EVERY_S = 0.01
 """POLICY: who asks without an order is refused so often, that asking is no way to keep the node busy."""
+_STILL_RETRY_S = 0.001
 _REMOVE_TRIES = 400
 _CREDENTIALS = struct.Struct("3i")
 """``struct ucred``: pid, uid, gid."""
@@ -72,6 +73,25 @@ class TemplateSandbox(NamespaceSandbox):
         moving.add_done_callback(
             lambda done: done.exception()
         )  # if it has just ended, that is told elsewhere
+
+    @asynccontextmanager
+    async def standing_still(self) -> AsyncIterator[None]:
+        """Without root none of it runs meanwhile; with root that does not matter. Raises SandboxError.
+
+        A shell's pid 1 is the same user there, below the template's user namespace, and not filtered before it has
+        become its program: the template could write to its memory.
+        """
+        if not self.is_rootless:
+            yield
+            return
+        async with self._lock:
+            self.freeze()
+            end_s = asyncio.get_running_loop().time() + _ORDER_DEADLINE_S
+            while not self._cgroup.is_frozen():
+                if self.exited.done() or asyncio.get_running_loop().time() > end_s:
+                    raise SandboxError("the template does not stand still")
+                await asyncio.sleep(_STILL_RETRY_S)
+            yield
 
     async def fork(self, fork: "ForkSandbox", shell: int, fds: list[int]) -> None:
         """Has ``fork`` forked into the empty environment of pid 1 ``shell`` (a pidfd); returns when it waits.

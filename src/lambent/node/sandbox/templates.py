@@ -260,7 +260,8 @@ class Templates:
         if made is None:
             raise SandboxError(template.given_up or "the template ended")
         zygote = await self._room.zygote(made.interpreter, runs_functions=False)
-        return await make_shell(zygote, template, made.rest, self._ports)
+        async with template.standing_still():
+            return await make_shell(zygote, template, made.rest, self._ports)
 
     async def _connect(self, slot: int, pid: int, interpreter: Interpreter) -> None:
         """Only now: what holds no capability any more cannot give itself another's address."""

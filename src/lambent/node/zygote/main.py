@@ -182,6 +182,7 @@ class Zygote:
 def _be_shell(zygote: Zygote, request: "dict[str, Any]", fds: "list[int]") -> None:
     """Never returns."""
     control = socket.socket(fileno=fds[0])
+    zygote.node.close()
     try:
         _mount(zygote, request)
         shell.make(request, control, fds[1], zygote.filter, fds[3] if zygote.rootless else -1)
