@@ -289,7 +289,7 @@ const look = async () => {
         threads: process.env.UV_THREADPOOL_SIZE, handles: process.getActiveResourcesInfo(),
         privileges: fs.readFileSync("/proc/self/status", "utf8").match(/^(Cap|NoNew|Secc|Uid|Gid).*$/gm)
             .filter((line) => !/id:/.test(line)),
-        id: process.getuid() > 0,
+        id: process.getuid() > 0, silent: Object.hasOwn(process, "noDeprecation"),
     };
 };
 import { createRequire } from "node:module";
