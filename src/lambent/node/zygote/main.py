@@ -187,9 +187,15 @@ def _be_shell(zygote: Zygote, request: "dict[str, Any]", fds: "list[int]") -> No
         _mount(zygote, request)
         shell.make(request, control, fds[1], zygote.filter, fds[3] if zygote.rootless else -1)
     except OSError as error:
-        control.send(f"error {error}".encode())
+        _tell(control, f"error {error}")
     finally:
         os._exit(1)
+
+
+def _tell(control: socket.socket, what: str) -> None:
+    """A node that has given the environment up does not listen any more."""
+    with contextlib.suppress(OSError):
+        control.send(what.encode())
 
 
 def _spawn_init(lifeline: int) -> None:
@@ -215,10 +221,10 @@ def _be_child(zygote: Zygote, request: "dict[str, Any]", fds: "list[int]") -> No
             zygote.node.close()  # while a child held its way to the node, the zygote's death would not show
             report = _isolate(zygote, request, fds, control)
         except OSError as error:
-            control.send(f"error {error}".encode())
+            _tell(control, f"error {error}")
             os._exit(1)
         except file_systems.MountError as error:
-            control.send(f"not-mounted {error}".encode())
+            _tell(control, f"not-mounted {error}")
             os._exit(1)
         if request["entry"]:
             _execute(request, report)
