@@ -35,7 +35,7 @@ from lambent.node.zygote import (
 )
 from lambent.node.zygote.bare import BareRoot, Trees, mount
 from lambent.node.zygote.container import enter, mount_image
-from lambent.node.zygote.extensions import Supervisor, keep_open
+from lambent.node.zygote.supervision import supervise
 
 _MAX_MESSAGE_BYTES = 256 * 1024
 _MAX_FDS = 16
@@ -310,7 +310,7 @@ def _isolate(
     else:
         isolate.lock_down(zygote.filter)
     if has_extensions:
-        _supervise(request, fds, control)
+        supervise(request, fds, control)
     report = control.detach()
     is_kept = request["entry"] or is_template
     runtime_fd = -1 if is_kept else fds[4]
@@ -361,27 +361,6 @@ def _mount_shared(zygote: Zygote, request: "dict[str, Any]") -> None:
         sys_.umount(root.SHARED, sys_.MNT_DETACH)
     if place:
         enter(place)
-
-
-def _be_dumpable() -> None:
-    sys_.prctl(sys_.PR_SET_DUMPABLE, 1)
-
-
-def _supervise(request: "dict[str, Any]", fds: "list[int]", control: socket.socket) -> None:
-    """Returns in the runtime's process, once every extension has registered.
-
-    The supervisor is the function's user too, so it is not dumpable: its memory and files are closed to it.
-    """
-    output = fds[-1]
-    keep_open({control.fileno(), fds[1], fds[2], fds[4], output})
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in range(3):
-        os.dup2(null, fd)
-    os.close(null)
-    supervisor = Supervisor(control, _be_dumpable)
-    sys_.prctl(sys_.PR_SET_DUMPABLE, 0)
-    supervisor.start("/opt/extensions", request["extensions"], request["extension_environ"], output)
-    supervisor.serve()
 
 
 def main() -> None:
