@@ -193,3 +193,47 @@ def test_an_iterator_of_bytes(runtime: Deploy) -> None:
     function = runtime("def handler(event, context): return b'\"raw\"'")
     assert function().payload == "raw"
     assert function().payload == "raw"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "os.write(63, b'garbage' * 10_000)",
+        "os.write(63, b'GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nhost: x\\r\\n')",
+        "os.write(63, b'GET /2018-06-01/runtime/invocation/next HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n' * 1000)",
+        "flood(b'GET /nothing HTTP/1.1\\r\\nhost: x\\r\\n\\r\\n' * 100)",
+        "flood(b'POST /x HTTP/1.1\\r\\nhost: x\\r\\ncontent-length: 99999999\\r\\n\\r\\n' + b'x' * 60_000)",
+        "flood(b'x' * 65536)",
+        "os.dup2(os.open('/dev/null', os.O_RDWR), 63)",
+        "socket.socket(fileno=63).shutdown(socket.SHUT_RDWR)",
+    ],
+)
+def test_hostile_bytes(deploy: Deploy, bystander: Callable[[], None], body: str) -> None:
+    """Whatever a function writes into its runtime's socket: itself is hurt, if anybody, and not for good."""
+    function = deploy(
+        {
+            "app.py": f"""
+import os, socket, time
+def flood(data):
+    os.set_blocking(63, False)
+    until_s = time.monotonic() + 1
+    while time.monotonic() < until_s:
+        try:
+            os.write(63, data)
+        except BlockingIOError:
+            time.sleep(0.01)
+        except OSError:
+            return
+def handler(event, context):
+    if event == "hostile":
+        {body}
+    return event
+"""
+        },
+        Timeout=5,
+    )
+    assert function("before").payload == "before"
+    function("hostile")
+    bystander()
+    for number in range(3):
+        assert function(number).payload == number
