@@ -4,7 +4,7 @@
  * Node.js has the code of its own modules compiled, for V8's default flags alone: with any of AWS's it compiles them
  * from their sources, 10 ms of a start. V8 has read those flags when this runs, and they are taken back until the
  * function's initialisation is over, its imports of Node.js's modules included. Threads that are started until then
- * have V8's own limits, and no `gc` (ADR 38).
+ * have no `gc`, and up to Node.js 22 V8's own limits (ADR 38).
  *
  *     node <flags> starting.cjs /var/runtime/index.mjs
  */
@@ -27,11 +27,12 @@ const setFlag = (() => {
 })();
 
 // Flag → what makes it V8's default again. What they have done is done: the heap has its limits, `gc` is there.
-const DEFAULTS = {
-  "--expose-gc": "--no-expose-gc",
-  "--max-old-space-size": "--max-old-space-size=0",
-  "--max-semi-space-size": "--max-semi-space-size=0",
-};
+const DEFAULTS = { "--expose-gc": "--no-expose-gc" };
+if (parseInt(process.versions.node) < 24) {
+  // Later ones take compiled code whatever the heap's limits are.
+  DEFAULTS["--max-old-space-size"] = "--max-old-space-size=0";
+  DEFAULTS["--max-semi-space-size"] = "--max-semi-space-size=0";
+}
 const given = process.execArgv.filter((flag) => flag.split("=")[0] in DEFAULTS);
 for (const flag of given) setFlag(DEFAULTS[flag.split("=")[0]]);
 
