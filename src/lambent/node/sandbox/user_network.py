@@ -148,6 +148,8 @@ class UserModeNetwork(WayOut):
     async def _connect(self) -> None:
         """Starts the tool and leads what has no other way to it. Raises OSError."""
         assert self._keeper is not None  # noqa: S101 - the namespaces are held
+        if self._keeper.exited.done():
+            raise OSError("who holds the network for it has ended")  # its id may be another's
         command = self._tool.command(self._keeper.pid)
         process = self._process = Companion(["become", str(os.getpid()), *command])
         loop = asyncio.get_running_loop()
