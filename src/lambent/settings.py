@@ -48,6 +48,8 @@ class Settings:
     prepared_networks: int = 100
     """POLICY: networks made ahead once functions run: about 0.15 MB of the kernel's memory each. None are where
     there are to be no stem cells."""
+    criu: str | None = None
+    """The CRIU that writes down and restores functions that cannot be forked, a path or a name; None: ``criu``."""
     max_concurrency: int = 1000
     """AWS: the account's default quota of concurrent executions."""
     code_storage_mib: int = 75 * 1024

@@ -42,6 +42,7 @@ async def open_sandboxes(
             most_loaded_stem_cells=most_loaded,
             file_systems=settings.file_systems,
             images=images_dir(data_dir) / "trees",
+            criu=settings.criu,
         )
 
     def plain() -> ProcessBackend:

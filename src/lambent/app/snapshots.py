@@ -28,7 +28,7 @@ class SnapshotMaker:
     def __init__(self, thread: ThreadPoolExecutor, loop: asyncio.AbstractEventLoop) -> None:
         self._thread = thread
         self._loop = loop
-        self._missing: str | None = "a platform that is up"
+        self._missing: Callable[[str], str | None] = lambda _: "a platform that is up"
         self._directory: Directory | None = None
         self._node: Node | None = None
         self._waiting: list[tuple[FunctionVersion, Done]] = []
@@ -36,14 +36,15 @@ class SnapshotMaker:
 
     def attach(self, node: Node, directory: Directory, backend: Backend) -> None:
         """From now on they are made. Called on the loop's thread."""
-        self._node, self._directory, self._missing = node, directory, snap_start_missing(backend)
+        self._node, self._directory = node, directory
+        self._missing = partial(snap_start_missing, backend)
         waiting, self._waiting = self._waiting, []
         for version, done in waiting:
             self._begin(version, done)
 
-    def missing(self) -> str | None:
-        """See the Protocol."""
-        return self._missing
+    def missing(self, runtime: str) -> str | None:
+        """See the Protocol; called on the control plane's thread."""
+        return self._missing(runtime)
 
     def prepare(self, version: FunctionVersion, done: Done) -> None:
         """See the Protocol; called on the control plane's thread."""
@@ -64,7 +65,7 @@ class SnapshotMaker:
     async def _try(self, version: FunctionVersion) -> tuple[str, str] | None:
         """``StateReason`` and its code, where there is no snapshot in the end."""
         if self._node is None or self._node.snapshots is None or self._directory is None:
-            return f"This host lacks {self._missing}.", "InternalError"
+            return f"This host lacks {self._missing('')}.", "InternalError"
         try:
             await self._node.snapshots.make(self._directory.spec(version))
         except SnapshotError as error:
@@ -87,8 +88,8 @@ class SnapshotMaker:
             await self._node.snapshots.close()
 
 
-def snap_start_missing(backend: Backend) -> str | None:
-    """What SnapStart needs and this host, or this way of running functions, has not."""
+def snap_start_missing(backend: Backend, runtime: str) -> str | None:
+    """What SnapStart of a runtime needs and this host, or this way of running functions, has not."""
     if isinstance(backend, NamespaceBackend):
-        return backend.snap_start_missing()
+        return backend.snap_start_missing(runtime)
     return _NOT_ISOLATED

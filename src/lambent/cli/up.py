@@ -82,6 +82,13 @@ def up(
             "Node.js, Java, Ruby; 0 to 128. auto: one, and as above.",
         ),
     ] = "auto",
+    criu: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="The CRIU, 4 or newer, that SnapStart of Java needs; default: the one in PATH.",
+        ),
+    ] = None,
     time_scale: Annotated[
         int,
         typer.Option(
@@ -184,6 +191,7 @@ def up(
         cpu_limit=cpu_limit,
         stem_cells=known_number("--stem-cells", stem_cells),
         loaded_stem_cells=known_number("--loaded-stem-cells", loaded_stem_cells),
+        criu=criu,
         time_scale=time_scale,
         neighbours=neighbours,
         neighbour_endpoints=known_neighbours(neighbour or []),

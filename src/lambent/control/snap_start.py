@@ -17,10 +17,7 @@ _RUNTIMES_OF_AWS = frozenset(
     {f"python3.{minor}" for minor in range(12, 15)}
     | {"java11", "java17", "java21", "java25", "dotnet8", "dotnet10"}
 )
-_BY_CRIU = (
-    "SnapStart of {}: other languages than Python cannot be forked, and restoring them takes CRIU 4, whose "
-    "`criu check` this host would have to pass,"
-)
+_NEITHER = "SnapStart of {}, which can neither be forked nor restored by CRIU here,"
 INIT_FAILED = ("An error occurred during function initialization.", "FunctionError")
 """``StateReason`` and its code. Source: hashicorp/terraform-provider-aws#49904 and serverless/serverless#13847."""
 
@@ -28,8 +25,8 @@ INIT_FAILED = ("An error occurred during function initialization.", "FunctionErr
 class Snapshots(Protocol):
     """Who makes them."""
 
-    def missing(self) -> str | None:
-        """What this host lacks for it; None where it has all."""
+    def missing(self, runtime: str) -> str | None:
+        """What this host lacks for it; None where it has all. May wait for processes."""
         ...
 
     def prepare(
@@ -45,7 +42,7 @@ class Snapshots(Protocol):
 class NoSnapshots:
     """Where there are no environments."""
 
-    def missing(self) -> str | None:
+    def missing(self, runtime: str) -> str | None:  # noqa: ARG002
         """Everything."""
         return "environments"
 
@@ -62,7 +59,7 @@ def snap_start_changes(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {} if apply_on is None else {"snap_start": apply_on == PUBLISHED_VERSIONS}
 
 
-def check_snap_start(version: FunctionVersion, missing: Callable[[], str | None]) -> None:
+def check_snap_start(version: FunctionVersion, missing: Callable[[str], str | None]) -> None:
     """Raises what AWS says where it has no SnapStart, or ``NotImplementedException`` where Lambent has none.
 
     ``missing``: see :class:`Snapshots`. Source of the first text: recorded by LocalStack's tests and users;
@@ -79,13 +76,13 @@ def check_snap_start(version: FunctionVersion, missing: Callable[[], str | None]
         raise _not_supported("FileSystemConfigs")
     if version.ephemeral_storage_mib > _STORAGE_MAX_MIB:
         raise _not_supported(f"EphemeralStorage greater than {_STORAGE_MAX_MIB} MB")
-    if not version.runtime.startswith("python"):
-        raise not_yet(_BY_CRIU.format(version.runtime))
+    if not version.runtime.startswith(("python", "java")):
+        raise not_yet(_NEITHER.format(version.runtime))
     if _WRAPPER in version.environment:
         raise not_yet(f"SnapStart together with {_WRAPPER}")
-    lacking = missing()
+    lacking = missing(version.runtime)
     if lacking is not None:
-        raise not_yet(f"SnapStart on this host, for want of {lacking},")
+        raise not_yet(f"SnapStart of {version.runtime} on this host, for want of {lacking},")
 
 
 def refuse_snap_start(version: FunctionVersion | None) -> None:

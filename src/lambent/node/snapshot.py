@@ -88,7 +88,16 @@ class Snapshot:
         except asyncio.CancelledError:
             self.template.retire()
             raise
+        self._check_taken()
         self._report()
+
+    def _check_taken(self) -> None:
+        """Raises SandboxError where the function is ready, and what holds its state could not be made of it."""
+        snapshot, exited = self.template.snapshot, self.template.exited
+        error = snapshot.exception() if snapshot.done() else None
+        if error is not None and not exited.done() and self._failure is None:
+            self.template.retire()
+            raise error
 
     def _report(self) -> None:
         self._capture.drain()

@@ -3,12 +3,14 @@
 What runs in it is ``Waiting.java``.
 """
 
+import zipfile
 from collections.abc import Iterable, Sequence
 
-from lambent.node.java.runtimes import JavaRuntime
+from lambent.node.java.runtimes import JAR, JavaRuntime
 
 LIBRARY = "lib/liblambent.so"
 """What :mod:`lambent.node.java.system_calls` writes, in the prepared runtime."""
+_SNAP_START = "lambent/runtime/SnapStart.class"
 _READ_AT_START = (
     "AWS_LAMBDA_",  # the wrapper script among them
     "CLASSPATH",
@@ -29,6 +31,15 @@ def can_wait(java: JavaRuntime, names: Iterable[str]) -> bool:
     """Whether a function with variables of these names may be a JVM that was started without them."""
     has_library = (java.runtime_dir / LIBRARY).is_file()
     return has_library and not any(name.startswith(_READ_AT_START) for name in names)
+
+
+def knows_snap_start(java: JavaRuntime) -> bool:
+    """Whether it was prepared with a client that can be written down; an earlier release's cannot."""
+    try:
+        with zipfile.ZipFile(java.runtime_dir / JAR) as jar:
+            return _SNAP_START in jar.namelist()
+    except (OSError, zipfile.BadZipFile):
+        return False
 
 
 def waiting_command(command: Sequence[str]) -> list[str]:

@@ -106,6 +106,12 @@ class Cgroup:
         elif "pids" in self._directories:
             _write(f"{self._directories['pids']}/pids.max", str(max_pids))
 
+    def forbid_forks(self) -> None:
+        """No process or thread can be made in it any more. Raises OSError where that cannot be had."""
+        if "pids" not in self._on_v2 and "pids" not in self._directories:
+            raise OSError("no control group counts processes here")
+        self._limit_pids(0, 0)
+
     def close_birth_fds(self) -> None:
         """Closes what only the child's birth needed."""
         for fd in (*self.v1_task_fds, self.v2_fd):
@@ -122,6 +128,10 @@ class Cgroup:
         """Stops every process of the group where it stands."""
         if self._freeze_fd >= 0:
             os.pwrite(self._freeze_fd, b"1", 0)
+
+    def is_frozen(self) -> bool:
+        """Whether all of it stands still, which takes a moment."""
+        return bool(self._v2) and "frozen 1" in _read(f"{self._v2}/cgroup.events")
 
     def thaw(self) -> None:
         """Lets them go on."""

@@ -11,9 +11,16 @@ def check_joined(pid: int, init: int, uid: int) -> None:
 
     Raises PermissionError where it is not, FileNotFoundError or ProcessLookupError where it is gone.
     """
+    check_restored(pid, init, uid)
+    if _status(pid)["Threads"] != "1":
+        raise PermissionError(f"process {pid} is more than it may be")
+
+
+def check_restored(pid: int, init: int, uid: int) -> None:
+    """The same of a process with any number of threads; see :func:`check_powerless` for those."""
     status = _status(pid)
     _check_powers(pid, status)
-    if status["Threads"] != "1" or status["Uid"].split() != [str(uid)] * 4:
+    if status["Uid"].split() != [str(uid)] * 4:
         raise PermissionError(f"process {pid} is more than it may be")
     if status["NoNewPrivs"] != "1" or status["Seccomp"] != "2":
         raise PermissionError(f"process {pid} is not filtered")

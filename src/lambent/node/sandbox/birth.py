@@ -35,7 +35,7 @@ async def bear(
     control, control_child = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     control.setblocking(False)
     lifeline_child, lifeline = os.pipe2(os.O_CLOEXEC)
-    outputs, children = _open_outputs(sandbox, bool(request["extensions"]))
+    outputs, children = open_outputs(sandbox, extensions=bool(request["extensions"]))
     cgroup_fds = [cgroup.v2_fd] if cgroup.v2_fd >= 0 else []
     fds = [control_child.fileno(), children[0], children[1], lifeline_child, children[2]]
     try:
@@ -71,7 +71,7 @@ async def bear(
         raise
 
 
-def _open_outputs(sandbox: NamespaceSandbox, extensions: bool) -> tuple[list[int], list[int]]:
+def open_outputs(sandbox: NamespaceSandbox, *, extensions: bool) -> tuple[list[int], list[int]]:
     """Pipes for stdout, telemetry and – where there are any – extensions, with the runtime's socket third.
 
     Our ends, and the child's.

@@ -14,6 +14,10 @@ from typing import Any
 
 from lambent.model.invocation import EnvironmentSpec
 from lambent.model.limits import MEMORY_MAX
+from lambent.node.checkpoints.backend import Checkpoints
+from lambent.node.checkpoints.sandbox import CheckpointSandbox
+from lambent.node.java.runtimes import is_java
+from lambent.node.java.waiting import waiting_command
 from lambent.node.linux.cgroups import Cgroup, CgroupLayout, prepare_layout
 from lambent.node.linux.user_notification import can_ask
 from lambent.node.runtimes import Interpreter, choose_interpreter
@@ -82,6 +86,7 @@ class NamespaceBackend:
         prepared_networks: int = 0,
         file_systems: Mapping[str, Path] | None = None,
         images: Path | None = None,
+        criu: str | None = None,
     ) -> None:
         self._interpreters = interpreters
         self._code_root = code_root
@@ -119,6 +124,17 @@ class NamespaceBackend:
             most=most_stem_cells,
             ahead=self.ahead,
         )
+        self.checkpoints = Checkpoints(
+            self,
+            self,
+            run_dir / "checkpoints",
+            endpoint_port,
+            criu,
+            cpu_limit=cpu_limit,
+            count=loaded_stem_cells,
+            most=most_loaded_stem_cells,
+            ahead=self.ahead,
+        )
         self._slots = list(range(max_environments - 1, -1, -1))
         self.rootless = os.geteuid() != 0
         # An ordinary user has no other ids to give: inside its namespace it is root, then a mere 1000.
@@ -139,6 +155,7 @@ class NamespaceBackend:
         Raises SandboxError with the reason where namespaces cannot be made, NetworkError where there is no way out
         for functions and one was asked for.
         """
+        self.checkpoints.open()
         await self._connections.open()
         if self._connections.prepared is not None:
             self.ahead.join_parts(self._connections.prepared, NETWORK_BYTES)
@@ -220,25 +237,41 @@ class NamespaceBackend:
             return None
         return cell
 
-    async def start_template(self, launch: Launch) -> TemplateSandbox:
-        """What environments of a version are forked from, on its way to its snapshot. Raises SandboxError."""
+    async def start_template(self, launch: Launch) -> TemplateSandbox | CheckpointSandbox:
+        """What environments of a version start from, on its way to its snapshot. Raises SandboxError."""
         choice = choose_interpreter(launch.spec.runtime, self._interpreters)
-        rest = self._requests.rest(launch, managed_runtime(launch.spec, choice))
+        managed = managed_runtime(launch.spec, choice)
+        rest = self._requests.rest(launch, managed)
+        if is_java(launch.spec.runtime):
+            rest["entry"] = {"command": waiting_command(managed.command)}
+            memory_mib = launch.spec.memory_mib
+            return await self.checkpoints.start(choice.interpreter, memory_mib, rest)
         return await self.templates.start(choice.interpreter, launch.spec.memory_mib, rest)
 
     async def restore(self, template: Template, environ: Mapping[str, str]) -> NamespaceSandbox:
-        """An environment forked from one of :meth:`start_template`. Raises SandboxError."""
-        assert isinstance(template, TemplateSandbox)  # noqa: S101 - made here
+        """An environment in the state of one of :meth:`start_template`. Raises SandboxError."""
         self.ahead.postpone()
+        if isinstance(template, CheckpointSandbox):
+            return await self.checkpoints.restore(template, environ)
+        assert isinstance(template, TemplateSandbox)  # noqa: S101 - made here
         return await self.templates.restore(template, environ)
 
     def prepare(self, template: Template) -> None:
-        """Has forks of it made ahead."""
+        """Has environments of it made ahead."""
+        if isinstance(template, CheckpointSandbox):
+            self.checkpoints.prepare(template)
+            return
         assert isinstance(template, TemplateSandbox)  # noqa: S101 - made here
         self.templates.prepare(template)
 
-    def snap_start_missing(self) -> str | None:
-        """What SnapStart needs and this host has not; None where it has it all."""
+    def snap_start_missing(self, runtime: str = "") -> str | None:
+        """What SnapStart of a runtime needs and this host has not; None where it has it all.
+
+        Waits for processes the first time it is asked of Java.
+        """
+        if is_java(runtime):
+            java = choose_interpreter(runtime, self._interpreters).java
+            return self.checkpoints.missing(java, runtime, self._layout)
         if self._layout.v2 is None and self.rootless:
             return (
                 "root, or a cgroup of its own to freeze initialised functions in: "
@@ -380,6 +413,7 @@ class NamespaceBackend:
         self._zygotes.stop()
         self._stem_cells.close()
         self.templates.close()
+        self.checkpoints.close()
         self._loaded.cells.close()
         await self._zygotes.close()
         end = asyncio.get_running_loop().time() + _SETUP_DEADLINE_S
@@ -396,6 +430,8 @@ class NamespaceBackend:
             "kind": "namespaces",
             "templates": self.templates.templates(),
             "forks_ahead": self.templates.count(),
+            "checkpoints": self.checkpoints.count()[0],
+            "restored_ahead": self.checkpoints.count()[1],
             "stem_cells": self._stem_cells.count(),
             "loaded_stem_cells": self._loaded.cells.count(),
             "ahead": self.ahead.describe(),

@@ -72,17 +72,11 @@ async def make_shell(
     zygote: ZygoteClient, template: TemplateSandbox, rest: Mapping[str, Any], ports: list[int]
 ) -> Shell:
     """One that can be joined. Raises SandboxError."""
-    with ExitStack() as lent, ExitStack() as kept:
-        lifeline_child, lifeline = os.pipe2(os.O_CLOEXEC)
-        lent.callback(os.close, lifeline_child)
-        kept.callback(os.close, lifeline)
+    with ExitStack() as lent:
         try:
             namespaces = _open_namespaces(template, lent)
         except OSError as error:
             raise SandboxError(f"the template ended: {error}") from error
-        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        control.setblocking(False)
-        lent.callback(control.close)
         request = {
             **rest,
             "ports": ports,
@@ -91,6 +85,20 @@ async def make_shell(
             "uid": template.uid,
             "first_pid": _FIRST_PID + secrets.randbelow(_LAST_PID - _FIRST_PID),
         }
+        return await open_shell(zygote, request, namespaces)
+
+
+async def open_shell(
+    zygote: ZygoteClient, request: Mapping[str, Any], namespaces: list[int]
+) -> Shell:
+    """One as ``request`` says, below ``namespaces``. Raises SandboxError."""
+    with ExitStack() as lent, ExitStack() as kept:
+        lifeline_child, lifeline = os.pipe2(os.O_CLOEXEC)
+        lent.callback(os.close, lifeline_child)
+        kept.callback(os.close, lifeline)
+        control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        control.setblocking(False)
+        lent.callback(control.close)
         with theirs:
             fds = (theirs.fileno(), lifeline_child, *namespaces)
             await zygote.start({"shell": request}, fds)

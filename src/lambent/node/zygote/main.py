@@ -25,6 +25,7 @@ from lambent.node.zygote import (
     isolate,
     network,
     python_cell,
+    revival,
     root,
     rootless,
     runtime,
@@ -95,6 +96,8 @@ class Zygote:
                 elif "connect" in request:
                     shell.move_network(**request["connect"])
                     answer = {"id": request["id"], "pid": 0}
+                elif "revive" in request:
+                    answer = {"id": request["id"], "pid": revival.start(request["revive"], fds)}
                 elif "shell" in request:
                     self._start_shell(request["shell"], fds)
                     answer = {"id": request["id"], "pid": 0}

@@ -59,9 +59,14 @@ def make(
         os.setresuid(-1, 0, -1)
     for name in ("uid_map", "gid_map"):
         with open(f"/proc/{pid}/{name}", "w") as file:
-            file.write(f"{uid} {uid} 1")
+            file.write(f"{uid} {uid} 1\n{_keeper_line(request)}")
     os.write(going, b"1")
     os._exit(0)
+
+
+def _keeper_line(request: "dict[str, Any]") -> str:
+    """Who is root there where CRIU is to restore (:mod:`.revival`)."""
+    return f"0 {request['keeper']} 1\n" if "keeper" in request else ""
 
 
 def _be_inside(

@@ -31,15 +31,19 @@ public final class Main {
     static void run(RuntimeApi api) throws Exception {
         FunctionLogger logger = new FunctionLogger();
         prepare(logger);
-        Handler handler = load(api, logger);
+        serve(api, logger, load(api, logger));
+    }
+
+    /** Never returns either. */
+    static void serve(RuntimeApi api, FunctionLogger logger, Handler handler) throws IOException {
         boolean goesOn = true;
         while (goesOn) {
-            goesOn = serve(api, logger, handler);
+            goesOn = serveOne(api, logger, handler);
         }
         System.exit(0);
     }
 
-    private static void prepare(FunctionLogger logger) throws Exception {
+    static void prepare(FunctionLogger logger) throws Exception {
         System.setOut(lines(FileDescriptor.out));
         System.setErr(lines(FileDescriptor.err));
         Field field = LambdaRuntime.class.getDeclaredField("logger");
@@ -56,7 +60,7 @@ public final class Main {
         return new PrintStream(new FileOutputStream(descriptor), false, "UTF-8");
     }
 
-    private static Handler load(RuntimeApi api, FunctionLogger logger) throws IOException {
+    static Handler load(RuntimeApi api, FunctionLogger logger) throws IOException {
         String name = System.getenv("_HANDLER");
         FunctionClassLoader loader = new FunctionClassLoader(System.getenv("LAMBDA_TASK_ROOT"));
         Thread.currentThread().setContextClassLoader(loader);
@@ -71,7 +75,7 @@ public final class Main {
         }
     }
 
-    private static boolean serve(RuntimeApi api, FunctionLogger logger, Handler handler) throws IOException {
+    private static boolean serveOne(RuntimeApi api, FunctionLogger logger, Handler handler) throws IOException {
         RuntimeApi.Event event = api.next();
         if (event.traceId != null) {
             System.setProperty("com.amazonaws.xray.traceHeader", event.traceId);

@@ -126,6 +126,16 @@ final class RuntimeApi {
         post(path, Errors.document(error), "Runtime.UserException", Errors.cause(error));
     }
 
+    /** A hook of SnapStart's failed. */
+    void failed(String path, Throwable error, String type) throws IOException {
+        post(path, Errors.document(error), type, null);
+    }
+
+    /** The connection's end. */
+    void close() throws IOException {
+        in.close();
+    }
+
     private void post(String path, String document, String type, String cause) throws IOException {
         byte[] body = Main.utf8(document);
         String head = "POST " + ROOT + path + " HTTP/1.1\r\nhost: " + host

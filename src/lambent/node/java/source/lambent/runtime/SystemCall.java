@@ -15,6 +15,14 @@ final class SystemCall {
     private static final long CHDIR = IS_ARM ? 49 : 80;
     private static final long OPENAT = IS_ARM ? 56 : 257;
     private static final long DUP3 = IS_ARM ? 24 : 292;
+    private static final long READ = IS_ARM ? 63 : 0;
+    private static final long FCNTL = IS_ARM ? 25 : 72;
+    private static final long SETSID = IS_ARM ? 157 : 112;
+    private static final long F_DUPFD_CLOEXEC = 1030;
+    private static final long EINTR = 4;
+    /** Above what a function opens at first. */
+    private static final long KEPT = 200;
+    private static final int PART_BYTES = 64 * 1024;
     private static final long AT_FDCWD = -100;
 
     private SystemCall() {}
@@ -66,6 +74,39 @@ final class SystemCall {
         check(file, "/dev/null");
         check(call(DUP3, file, 0, 0), "/dev/null");
         call(CLOSE, file, 0, 0);
+    }
+
+    /** Standard input is at its end from now on; what it was has the number that is returned. */
+    static int keepInput() throws ReflectiveOperationException {
+        long kept = call(FCNTL, 0, F_DUPFD_CLOEXEC, KEPT);
+        check(kept, "standard input");
+        closeInput();
+        return (int) kept;
+    }
+
+    /** A session of its own: one whose leader is elsewhere cannot be restored. */
+    static void lead() {
+        check(call(SETSID, 0, 0, 0), "setsid");
+    }
+
+    /** What comes until the end of a pipe; closes it. Being written down and restored meanwhile interrupts it at most. */
+    static String readAll(int file) throws ReflectiveOperationException {
+        ByteBuffer part = ByteBuffer.allocateDirect(PART_BYTES);
+        Bytes all = new Bytes();
+        byte[] bytes = new byte[PART_BYTES];
+        long count = 1;
+        while (count != 0) {
+            count = call(READ, file, address(part), PART_BYTES);
+            if (count > 0) {
+                part.clear();
+                part.get(bytes, 0, (int) count);
+                all.write(bytes, 0, (int) count);
+            } else if (count != -EINTR) {
+                check(count, "orders");
+            }
+        }
+        call(CLOSE, file, 0, 0);
+        return new String(all.array(), 0, all.size(), java.nio.charset.StandardCharsets.UTF_8);
     }
 
     private static void check(long result, String path) {

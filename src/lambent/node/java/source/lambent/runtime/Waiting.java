@@ -21,6 +21,10 @@ public final class Waiting {
         String runtimeDirectory = System.getenv("LAMBDA_RUNTIME_DIR");
         SystemCall.load(runtimeDirectory);
         Map<String, String> environ = environ();
+        if (SnapStart.TYPE.equals(environ.get("AWS_LAMBDA_INITIALIZATION_TYPE"))) {
+            SnapStart.main(environ);
+            return;
+        }
         RuntimeApi api = new RuntimeApi(System.getenv("AWS_LAMBDA_RUNTIME_API"));
         for (int i = 0; i < REHEARSALS; i++) {
             Rehearsal.invoke(runtimeDirectory);
@@ -31,15 +35,20 @@ public final class Waiting {
         if (said.isEmpty()) {
             System.exit(0);
         }
-        Map<?, ?> message = (Map<?, ?>) JsonReader.read(said);
         environ.clear();
-        for (Map.Entry<?, ?> variable : ((Map<?, ?>) message.get("environ")).entrySet()) {
-            environ.put((String) variable.getKey(), (String) variable.getValue());
-        }
+        put(environ, said);
         SystemCall.replaceEnviron(environ);
         SystemCall.closeInput();
         SystemCall.changeDirectory(System.getenv("LAMBDA_TASK_ROOT"));
         Main.run(api);
+    }
+
+    /** Takes over the variables of a message. */
+    static void put(Map<String, String> environ, String said) {
+        Map<?, ?> message = (Map<?, ?>) JsonReader.read(said);
+        for (Map.Entry<?, ?> variable : ((Map<?, ?>) message.get("environ")).entrySet()) {
+            environ.put((String) variable.getKey(), (String) variable.getValue());
+        }
     }
 
     private static String read(FileInputStream in) throws IOException {
