@@ -32,7 +32,8 @@ class Doors:
         self._api = HttpServer(serve, MAX_RESPONSE_BYTES, discard_oversize=True, streams=streams)
         self._edge: HttpServer | None = None
         self._inside: asyncio.Server | None = None
-        self._is_closed = self._is_open = False
+        self._runtime_fd = sandbox.runtime_fd
+        self._is_closed = False
 
     async def open(self, edge: HttpServer) -> None:
         """Serves both from now on, unless closed meanwhile. ``edge`` serves the platform's endpoint."""
@@ -43,9 +44,9 @@ class Doors:
             max_connections=_API_CONNECTIONS,
             request_deadline_s=_API_REQUEST_S,
         )
-        self._is_open = True
-        if self._sandbox.runtime_fd >= 0:
-            await self._api.converse(socket.socket(fileno=self._sandbox.runtime_fd), api)
+        runtime_fd, self._runtime_fd = self._runtime_fd, -1
+        if runtime_fd >= 0:
+            await self._api.converse(socket.socket(fileno=runtime_fd), api)
         await self._api.listen(self._sandbox.runtime_api, bounds=api)
         if self._sandbox.endpoint is not None:
             bounds = Bounds(max_held_bytes=_INSIDE_HELD_BYTES, max_connections=_INSIDE_CONNECTIONS)
@@ -56,8 +57,9 @@ class Doors:
     def close(self) -> None:
         """Serves neither any more."""
         self._is_closed = True
-        if not self._is_open and self._sandbox.runtime_fd >= 0:
-            os.close(self._sandbox.runtime_fd)
+        runtime_fd, self._runtime_fd = self._runtime_fd, -1
+        if runtime_fd >= 0:
+            os.close(runtime_fd)
         self._api.close()
         if self._inside is not None and self._edge is not None:
             self._edge.stop_listening(self._inside)

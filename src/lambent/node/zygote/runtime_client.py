@@ -44,7 +44,7 @@ class RuntimeClient:
         client = sys.modules["awslambdaric.lambda_runtime_client"].LambdaRuntimeClient
         bootstrap = sys.modules["awslambdaric.bootstrap"]
         places = [(bootstrap, "handle_event_request"), *((client, name) for name in _BETWEEN)]
-        self._published = [(owner, name, getattr(owner, name)) for owner, name in places]
+        self._published = [(owner, name, getattr(owner, name, None)) for owner, name in places]
         self._address = environ["AWS_LAMBDA_RUNTIME_API"]
         self._is_wanted = environ.get(CHOICE) != "libcurl"
 
@@ -65,7 +65,7 @@ class RuntimeClient:
 
     def _is_as_published(self) -> bool:
         for owner, name, original in self._published:  # noqa: SIM110 - a generator takes twice the time
-            if getattr(owner, name) is not original:
+            if getattr(owner, name, None) is not original:
                 return False
         return True
 
