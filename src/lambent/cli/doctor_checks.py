@@ -184,7 +184,9 @@ def _has_capability(host: Host, bit: int) -> bool:
 def check_cgroups(host: Host) -> Iterator[Finding]:
     """Which limits can be enforced, and how environments are frozen."""
     v2_mount, v1 = cgroup_mounts(host.read_text("/proc/mounts") or "")
-    text = host.read_text(f"{v2_mount}/cgroup.controllers") if v2_mount else None
+    own = None if host.uid() == 0 else _delegated_group(host, v2_mount)
+    place = own or v2_mount
+    text = host.read_text(f"{place}/cgroup.controllers") if place else None
     v2 = set((text or "").split())
     places = {c: "v2" if c in v2 else "v1" for c in CONTROLLERS if c in v2 or c in v1}
     lacking = [c for c in CONTROLLERS if c not in places]
@@ -194,10 +196,12 @@ def check_cgroups(host: Host) -> Iterator[Finding]:
             "warn",
             "limits",
             f"{listed or 'no cgroup controllers'}; not enforced: {', '.join(lacking)}",
-            "Boot with cgroup v2 (systemd.unified_cgroup_hierarchy=1), or in a container mount "
+            "systemd-run --user --scope -p Delegate=yes lambent up"
+            if own
+            else "Boot with cgroup v2 (systemd.unified_cgroup_hierarchy=1), or in a container mount "
             "/sys/fs/cgroup writable.",
         )
-    elif host.uid() != 0 and not _delegated(host, v2_mount):
+    elif host.uid() != 0 and own is None:
         yield Finding(
             "warn",
             "limits",
@@ -223,12 +227,13 @@ def cgroup_mounts(mounts: str) -> tuple[str | None, set[str]]:
     return v2, v1
 
 
-def _delegated(host: Host, v2_mount: str | None) -> bool:
-    """Whether our own v2 group is writable, which delegation makes it."""
+def _delegated_group(host: Host, v2_mount: str | None) -> str | None:
+    """Our own v2 group, if it is writable, which delegation makes it."""
     match = re.search(r"^0::(.*)$", host.read_text("/proc/self/cgroup") or "", re.MULTILINE)
     if v2_mount is None or match is None or host.which("test") is None:
-        return False
-    return host.run("test", "-w", f"{v2_mount}{match[1].rstrip('/')}/cgroup.procs") is not None
+        return None
+    group = f"{v2_mount}{match[1].rstrip('/')}"
+    return None if host.run("test", "-w", f"{group}/cgroup.procs") is None else group
 
 
 def _check_freezing(host: Host, v2_mount: str | None, v1: Collection[str]) -> Finding:

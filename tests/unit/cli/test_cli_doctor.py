@@ -140,11 +140,29 @@ def statuses(host: FakeHost) -> dict[str, Finding]:
 
 def test_limits_need_delegation_without_root() -> None:
     """A user whose group is not writable gets the command that delegates one."""
-    host = linux({"/proc/self/cgroup": "0::/user.slice\n"}, user=1000)
+    own = {
+        "/proc/self/cgroup": "0::/user.slice\n",
+        "/sys/fs/cgroup/user.slice/cgroup.controllers": "cpu memory pids",
+    }
+    host = linux(own, user=1000)
     host.programs = {"test": "/usr/bin/test"}
     assert "systemd-run --user" in statuses(host)["limits"].remedy
     host.commands = {"test -w /sys/fs/cgroup/user.slice/cgroup.procs": ""}
     assert statuses(host)["limits"].status == "ok"
+
+
+def test_a_users_group_is_asked_for_its_own_controllers() -> None:
+    """What the machine has is not what a user's group was given: without CPU that is told, with what mends it."""
+    own = {
+        "/proc/self/cgroup": "0::/user.slice/x.scope\n",
+        "/sys/fs/cgroup/user.slice/x.scope/cgroup.controllers": "memory pids",
+    }
+    host = linux(own, user=1000)
+    host.programs = {"test": "/usr/bin/test"}
+    host.commands = {"test -w /sys/fs/cgroup/user.slice/x.scope/cgroup.procs": ""}
+    limits = statuses(host)["limits"]
+    assert limits.detail == "memory (v2), pids (v2); not enforced: cpu"
+    assert "Delegate=yes" in limits.remedy
 
 
 def test_names_the_controllers_that_are_missing() -> None:
