@@ -1,4 +1,4 @@
-"""The Runtime API is served over the runtime's own socket too, and its descriptor is given back whatever happens."""
+"""The Runtime API is served over the runtime's own socket too, whose descriptor is given back in any case."""
 
 import asyncio
 import os
