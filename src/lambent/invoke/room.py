@@ -25,7 +25,7 @@ CRITICAL_SHARE = 0.4
 """POLICY: of the reserve; below it the kernel would soon choose a victim itself."""
 AHEAD_SHARE = 1 / 32
 """POLICY: of what could be had beyond the reserve, for what is made ahead beyond a few of each kind: on a machine
-of 16 GB 150 environments, on one of 2 GB 15. A guess that was wrong costs no more than that, for some minutes."""
+of 16 GB 120 environments, on one of 2 GB 13. A guess that was wrong costs no more than that, for some minutes."""
 HEADROOM_SHARE = 0.125
 """POLICY: of the reserve, that is left free beyond it by what is made ahead."""
 LEAST_ENVIRONMENT_MIB = 128

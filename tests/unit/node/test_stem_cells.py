@@ -197,14 +197,14 @@ async def test_as_many_wait_as_were_wanted_at_once_while_memory_allows() -> None
     for _ in range(12):
         cells.take("a")
     await until(lambda: cells.count() == 2)
-    ahead.allow(3 * 3_300_000, 1 << 40)
+    ahead.allow(3 * 3_800_000, 1 << 40)
     await until(lambda: cells.count() == 5)
     ahead.allow(1 << 40, 1 << 40)
     await until(lambda: cells.count() == 10)
-    assert ahead.give_back(1 << 40) == 10 * 3_300_000
+    assert ahead.give_back(1 << 40) == 10 * 3_800_000
     await turns()
     assert cells.count() == 0
-    ahead.allow(0, 3_300_000)
+    ahead.allow(0, 3_800_000)
     await until(lambda: cells.count() == 1)
     cells.close()
 

@@ -26,9 +26,9 @@ REPLACE_AFTER_S = 1.0
 RETRY_AFTER_S = 30.0
 """POLICY: when none could be made it is tried again, if nobody asks before."""
 
-_LEAST_BYTES = 3_300_000
+_LEAST_BYTES = 3_800_000
 """What a waiting environment holds at least, its namespaces and what a group does not count included (ADR 42)."""
-_UNCOUNTED_BYTES = 500_000
+_UNCOUNTED_BYTES = 1_000_000
 _REST_S = 0.1
 """POLICY: at most; beyond the base number whoever makes them rests for as long as one took."""
 _MOST_SIZES = 256
