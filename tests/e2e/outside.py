@@ -84,6 +84,18 @@ def serve(listener: socket.socket, peers: list[str]) -> None:
         connection.close()
 
 
+@contextmanager
+def listen_everywhere() -> Iterator[int]:
+    """A service on all addresses of the network this thread is in; its port."""
+    listener = socket.create_server(("0.0.0.0", 0))
+    thread = threading.Thread(target=serve, args=(listener, []), daemon=True)
+    thread.start()
+    yield listener.getsockname()[1]
+    listener.shutdown(socket.SHUT_RDWR)
+    thread.join(5)
+    listener.close()
+
+
 def _answer(answering: socket.socket) -> None:
     while True:
         question, peer = answering.recvfrom(100)

@@ -4,13 +4,21 @@ import os
 import signal
 import socket
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.outside import METADATA, NEAR, OUTSIDE, REACH, World, make_outside, reach_from, serve
+from tests.e2e.outside import (
+    METADATA,
+    NEAR,
+    OUTSIDE,
+    REACH,
+    World,
+    listen_everywhere,
+    make_outside,
+    reach_from,
+)
 
 
 @pytest.fixture
@@ -33,13 +41,8 @@ def outbound(platform: Any) -> None:
 @pytest.fixture
 def host_listener() -> Iterator[int]:
     """A service of the host's, on all of its addresses."""
-    listener = socket.create_server(("0.0.0.0", 0))
-    thread = threading.Thread(target=serve, args=(listener, []), daemon=True)
-    thread.start()
-    yield listener.getsockname()[1]
-    listener.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
-    listener.close()
+    with listen_everywhere() as port:
+        yield port
 
 
 def test_a_function_reaches_what_the_host_reaches(

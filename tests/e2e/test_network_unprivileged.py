@@ -5,7 +5,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,7 +12,7 @@ from typing import Any
 
 import pytest
 from tests.e2e.conftest import Platform, poll
-from tests.e2e.outside import METADATA, NEAR, OUTSIDE, reach_from, serve
+from tests.e2e.outside import METADATA, NEAR, OUTSIDE, listen_everywhere, reach_from
 from tests.e2e.unprivileged import Laptop, make_laptop, visiting
 
 from lambent.node.linux import links
@@ -59,14 +58,8 @@ def reach(there: Platform, laptop: Laptop) -> Iterator[Reach]:
 @pytest.fixture
 def host_listener(laptop: Laptop) -> Iterator[int]:
     """A service of the machine's, on all of its addresses."""
-    with visiting(laptop.namespace):
-        listener = socket.create_server(("0.0.0.0", 0))
-    thread = threading.Thread(target=serve, args=(listener, []), daemon=True)
-    thread.start()
-    yield listener.getsockname()[1]
-    listener.shutdown(socket.SHUT_RDWR)
-    thread.join(5)
-    listener.close()
+    with visiting(laptop.namespace), listen_everywhere() as port:
+        yield port
 
 
 def test_health_says_by_what(there: Platform, tool: str) -> None:
