@@ -24,20 +24,48 @@ _INSIDE_CONNECTIONS = 1024
 """AWS: as many file descriptors as a function may have. Source: "Lambda quotas"."""
 
 
+class _Door:
+    """A listening socket, served from the first connection on: most functions ask nothing inside."""
+
+    def __init__(self, server: HttpServer, sock: socket.socket, bounds: Bounds) -> None:
+        self._server, self._socket, self._bounds = server, sock, bounds
+        self._served: asyncio.Server | None = None
+        self._is_closed = False
+        self._opening: asyncio.Task[None] | None = None
+        self._loop = asyncio.get_running_loop()
+        self._loop.add_reader(sock, self._on_connection)
+
+    def _on_connection(self) -> None:
+        self._loop.remove_reader(self._socket)
+        self._opening = self._loop.create_task(self._serve())
+
+    async def _serve(self) -> None:
+        self._served = await self._server.listen(self._socket, bounds=self._bounds)
+        if self._is_closed:
+            self._server.stop_listening(self._served)
+
+    def close(self) -> None:
+        """Serves nobody any more."""
+        if self._opening is None:
+            self._loop.remove_reader(self._socket)
+            self._socket.close()
+        elif self._served is not None and not self._is_closed:
+            self._server.stop_listening(self._served)
+        self._is_closed = True
+
+
 class Doors:
     """``serve`` answers the Runtime API; ``streams`` says which of its requests come in pieces."""
 
     def __init__(self, sandbox: Sandbox, serve: Handler, streams: Streams) -> None:
         self._sandbox = sandbox
         self._api = HttpServer(serve, MAX_RESPONSE_BYTES, discard_oversize=True, streams=streams)
-        self._edge: HttpServer | None = None
-        self._inside: asyncio.Server | None = None
+        self._inside: _Door | None = None
         self._runtime_fd = sandbox.runtime_fd
         self._is_closed = False
 
     async def open(self, edge: HttpServer) -> None:
         """Serves both from now on, unless closed meanwhile. ``edge`` serves the platform's endpoint."""
-        self._edge = edge
         api = Bounds(
             max_head_bytes=_API_HEAD_BYTES,
             max_held_bytes=_API_HELD_BYTES,
@@ -50,7 +78,7 @@ class Doors:
         await self._api.listen(self._sandbox.runtime_api, bounds=api)
         if self._sandbox.endpoint is not None:
             bounds = Bounds(max_held_bytes=_INSIDE_HELD_BYTES, max_connections=_INSIDE_CONNECTIONS)
-            self._inside = await edge.listen(self._sandbox.endpoint, bounds=bounds)
+            self._inside = _Door(edge, self._sandbox.endpoint, bounds)
         if self._is_closed:
             self.close()
 
@@ -61,6 +89,6 @@ class Doors:
         if runtime_fd >= 0:
             os.close(runtime_fd)
         self._api.close()
-        if self._inside is not None and self._edge is not None:
-            self._edge.stop_listening(self._inside)
-            self._inside = None
+        inside, self._inside = self._inside, None
+        if inside is not None:
+            inside.close()

@@ -29,6 +29,8 @@ from lambent.node.runtime_api import endpoints
 from lambent.node.sandbox.contract import Sandbox
 from lambent.observe.report import Restore
 
+_SOON_S = 0.002
+"""POLICY: a tenth of the period that CPU is shared out by."""
 INIT_DEADLINE_S = 10.0
 """AWS: the Init phase is limited to 10 seconds. Source: "Lambda execution environment lifecycle"."""
 
@@ -222,8 +224,8 @@ class EnvironmentInvocations(ABC):
         if self.state is State.READY:
             self._freezer.watch(self)
         if is_first and self._phase != "invoke":
-            # Last: the event is on its way already.
-            self._sandbox.limit_cpu()
+            # Not now: the event is on its way already, and may be answered before that is done.
+            self._loop.call_later(_SOON_S, self._sandbox.limit_cpu)
 
     def freeze_if_idle(self) -> None:
         """Called by the freezer: it waits for an event still, or works on one, or is gone."""
