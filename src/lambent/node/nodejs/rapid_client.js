@@ -113,14 +113,14 @@ function send(data) {
 }
 
 function post(path, text, headers = "") {
-  const body = Buffer.from(text);
+  const length = Buffer.byteLength(text);
   const line = `POST ${ROOT}${path} HTTP/1.1\r\nhost: ${API}\r\ncontent-type: application/json\r\n`;
-  const head = Buffer.from(`${line}${headers}content-length: ${body.length}\r\n\r\n`);
-  if (body.length < BUFFER_BYTES) {
-    send(Buffer.concat([head, body]));
+  const head = `${line}${headers}content-length: ${length}\r\n\r\n`;
+  if (length < BUFFER_BYTES) {
+    send(Buffer.from(head + text));
   } else {
-    send(head);
-    send(body);
+    send(Buffer.from(head));
+    send(Buffer.from(text));
   }
   unanswered += 1;
 }
