@@ -76,6 +76,11 @@ class EnvironmentLog:
         if len(self._tail) > _TAIL_EVENTS:
             self._tail = [self.tail()]
 
+    def _put(self, now_ms: int, line: bytes) -> None:
+        """One of the platform's few lines of an invocation, with its end."""
+        self._append(now_ms, line)
+        self._tail.append(line)
+
     def tail(self) -> bytes:
         """The last 4 KiB of this invocation: ``LogType=Tail``."""
         return b"".join(self._tail)[-_TAIL_BYTES:]
@@ -133,7 +138,7 @@ class EnvironmentLog:
         trace: InvocationTrace | None = None,  # noqa: ARG002 - AWS: text says so in REPORT
     ) -> None:
         """An invocation begins; ``trace`` where X-Ray is told of it."""
-        self.write(now_ms, report.start(request_id, self._spec.version))
+        self._put(now_ms, report.start(request_id, self._spec.version))
 
     def end(self, now_ms: int, ending: Ending) -> None:
         """An invocation is over, for the runtime and for everybody else."""
@@ -147,7 +152,7 @@ class EnvironmentLog:
         """The extensions are done as well: the invocation's last words."""
         if ending.failure is not None and ending.failure.log_line:
             self.write(now_ms, ending.failure.log_line.encode())
-        self.write(now_ms, report.end(ending.request_id))
+        self._put(now_ms, report.end(ending.request_id))
         line = report.report(
             ending.request_id,
             duration_ms=ending.duration_ms,
@@ -159,7 +164,7 @@ class EnvironmentLog:
             trace=ids_of(ending.trace),
             restore=ending.restore,
         )
-        self.write(now_ms, line)
+        self._put(now_ms, line)
 
 
 class JsonEnvironmentLog(EnvironmentLog):

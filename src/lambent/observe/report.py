@@ -9,6 +9,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+_USUAL_REPORT = (
+    "REPORT RequestId: %s\tDuration: %d.%02d ms\tBilled Duration: %d ms"
+    "\tMemory Size: %d MB\tMax Memory Used: %d MB\t\n"
+)
+
 
 class Restore(NamedTuple):
     """How long it took to be restored from a snapshot, and what of that is billed: the runtime, and the hooks."""
@@ -80,6 +85,11 @@ def report(
     AWS: the fields end with a tab, and a status stands behind it without another one. A traced invocation has a
     second line in the same event. Source: recorded log streams; with a status, best known.
     """
+    if status is None and init_ms is None and trace is None and restore is None:
+        # Most lines by far. Whole numbers and one format take half the time of what is below.
+        hundredths = round(duration_ms * 100)
+        shown = (*divmod(hundredths, 100), -(-hundredths // 100), memory_mib, max_memory_mib)
+        return (_USUAL_REPORT % (request_id, *shown)).encode()
     init = "" if init_ms is None else f"\tInit Duration: {init_ms:.2f} ms"
     billed = billed_ms(duration_ms, init_ms)
     if restore is not None:
