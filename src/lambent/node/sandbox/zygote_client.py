@@ -15,8 +15,10 @@ from lambent.node.runtimes import Interpreter
 from lambent.node.sandbox.contract import SandboxError
 
 READY_DEADLINE_S = 60.0
-"""POLICY: long, for it imports boto3 on whatever machine this is, busy with whatever while it boots; and where none
-comes ``auto`` makes do without isolation."""
+"""POLICY: long, for it imports boto3 on whatever machine this is, however busy that is while it boots. Where none
+
+comes ``auto`` makes do without isolation.
+"""
 _START_DEADLINE_S = 10.0
 _BOOT = (
     "import sys; sys.path.insert(0, sys.argv.pop()); "
