@@ -19,7 +19,8 @@ from lambent.node.nodejs.runtimes import (
 )
 from lambent.node.runtimes import Interpreter, RuntimeChoice, choose_interpreter, runtime_label
 from lambent.node.sandbox.contract import SandboxError
-from lambent.node.sandbox.managed import managed_runtime
+from lambent.node.sandbox.managed import ManagedRuntime, managed_runtime
+from lambent.node.sandbox.requests import Requests
 from lambent.testing.node import make_spec
 
 PYTHON = Interpreter("3.11", "/usr/bin/python3.11", "/usr", {}, "p" * 64)
@@ -102,6 +103,43 @@ def test_without_any_none_is_started() -> None:
     choice = RuntimeChoice(PYTHON, "nodejs22.x is not on this host. Run: …", None)
     with pytest.raises(SandboxError, match="not on this host"):
         managed_runtime(make_spec(runtime="nodejs22.x"), choice)
+
+
+def managed(memory_mib: int = 128, variable: str = "OWN") -> ManagedRuntime:
+    """What a function with this variable is started with."""
+    choice = RuntimeChoice(PYTHON, None, prepared("nodejs22.x"))
+    spec = make_spec(runtime="nodejs22.x", memory_mib=memory_mib, environment={variable: "x"})
+    return managed_runtime(spec, choice)
+
+
+def test_it_is_started_sooner_unless_something_is_read_at_the_start() -> None:
+    """A wrapper script, or options, find AWS's own command; else what starts it, or waits, is between."""
+    plain = node_command("/var/lang/bin/node", "/var/runtime", 128)
+    found = managed()
+    for command, program in ((found.command, "starting.cjs"), (found.waiting, "waiting.cjs")):
+        *flags, between, main = command
+        assert [*flags, main] == plain
+        assert between.endswith(program)
+    for name in ("AWS_LAMBDA_EXEC_WRAPPER", "NODE_OPTIONS"):
+        assert list(managed(variable=name).command) == plain
+        assert not managed(variable=name).waiting
+
+
+def test_one_vcpu_has_one_arena() -> None:
+    """Only a cell is told, and only where threads cannot run side by side."""
+    assert managed(1769).waiting_environ == {"MALLOC_ARENA_MAX": "1"}
+    assert not managed(1770).waiting_environ
+    assert not {"MALLOC_ARENA_MAX"} & managed(1769).environ.keys()
+
+
+def test_kinds_of_cells_are_remembered() -> None:
+    """The same function has the same kind, another size or runtime another one."""
+    requests = Requests(Path("/code"), 1, ())
+    kinds = [requests.kind("nodejs22.x", PYTHON, managed(size)) for size in (128, 128, 256)]
+    assert kinds[0] is kinds[1]
+    assert kinds[2].key != kinds[0].key
+    assert requests.kind("nodejs24.x", PYTHON, managed(128)).key != kinds[0].key
+    assert kinds[0].rest["environ"]["MALLOC_ARENA_MAX"] == "1"
 
 
 def test_the_smallest_function_has_a_heap() -> None:
