@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from lambent.node.zygote import rehearsal
 
 _PROGRAM = """
@@ -51,8 +53,11 @@ def test_rehearsal_goes_all_the_way_and_leaves_nothing(tmp_path: Path) -> None:
     assert events == 2 * starts
 
 
-def test_rehearsal_of_another_client_is_given_up(tmp_path: Path) -> None:
+def test_rehearsal_of_another_client_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A client without such parts is not started, and no reason for the zygote not to be."""
+    monkeypatch.delitem(sys.modules, "awslambdaric.lambda_runtime_client", raising=False)
     started: list[list[str]] = []
     environ = dict(os.environ)
     rehearsal.rehearse(started.append, str(tmp_path), lambda: None)
