@@ -155,7 +155,14 @@ class Platform:
 
     def leftovers(self) -> list[str]:
         """Processes, cgroups and mounts that are still there."""
-        names = [str(p) for p in Path("/sys/fs/cgroup").glob(f"**/lambent-{self.pid}")]
+        # Not by a pattern: other platforms' groups come and go while it is looked for ours.
+        walk = os.walk("/sys/fs/cgroup")
+        names = [
+            f"{at}/{name}"
+            for at, found, _ in walk
+            for name in found
+            if name == f"lambent-{self.pid}"
+        ]
         mounts = Path("/proc/self/mounts")
         found = mounts.read_text().splitlines() if mounts.exists() else []
         return names + [m for m in found if str(self.data_dir) in m] + self.processes()

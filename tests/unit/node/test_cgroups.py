@@ -242,3 +242,16 @@ def _start_cat() -> "subprocess.Popen[bytes]":
 
 def _present(directories: set[str]) -> list[str]:
     return [d for d in directories if Path(d).exists()]
+
+
+def test_a_cell_gets_its_limits_without_anybody_being_moved(tmp_path: Path) -> None:
+    """Memory and weight are written, and nothing else: ``cgroup.procs`` waits for a lock of the whole kernel."""
+    names = ("memory.max", "memory.swap.max", "memory.oom.group", "cpu.weight")
+    for name in (*names, "memory.peak", "cgroup.procs", "cpu.max"):
+        (tmp_path / "1").mkdir(exist_ok=True)
+        (tmp_path / "1" / name).write_text("untouched")
+    cgroup = Cgroup(CgroupLayout(str(tmp_path), frozenset({"memory", "cpu"})), "1")
+    cgroup.resize(1769)
+    cgroup.close()
+    written = {p.name for p in (tmp_path / "1").iterdir() if p.read_text() != "untouched"}
+    assert written == set(names)
