@@ -109,6 +109,7 @@ async def test_none_is_made_while_they_are_asked_for(monkeypatch: pytest.MonkeyP
 async def test_they_are_given_back_and_made_again(at_once: None) -> None:
     """Bounded, those beyond go with their addresses; when there may be more they are made, as many as ever."""
     async with prepared(6) as (networks, outbound):
+        networks.postpone()
         networks.bound(3)
         assert networks._making is None  # nobody has asked for one yet
         networks.take()

@@ -123,6 +123,7 @@ async def test_they_are_given_back_and_made_again() -> None:
     """Bounded, those beyond are removed; when there may be more they are made, never more than asked for."""
     host = Host()
     groups = PreparedCgroups(host.make, 6)
+    groups.postpone()
     groups.bound(3)
     assert groups._making is None  # nobody has asked for one yet
     groups.take(128)

@@ -38,13 +38,13 @@ class Maker:
 
     def __init__(self) -> None:
         self.made: list[Cell] = []
-        self.fails = False
+        self.fails: Exception | None = None
 
     async def __call__(self, kind: str) -> Any:
         """One more."""
         await asyncio.sleep(0)
         if self.fails:
-            raise SandboxError("no")
+            raise self.fails
         self.made.append(Cell(kind))
         return self.made[-1]
 
@@ -116,15 +116,16 @@ async def test_there_are_only_so_many_kinds() -> None:
     assert all(cell.discarded == 1 for cell in make.made)
 
 
+@pytest.mark.parametrize("failure", [SandboxError("no"), OSError("no descriptor is free")])
 @on_loop
-async def test_what_cannot_be_made_keeps_nobody_waiting() -> None:
+async def test_what_cannot_be_made_keeps_nobody_waiting(failure: Exception) -> None:
     """Asked for, there is none; it is tried again at the next asking, not for ever."""
     make = Maker()
-    make.fails = True
+    make.fails = failure
     cells = cells_of(make)
     cells.take("a")
     await until(lambda: cells._growing is not None and cells._growing.done())
-    make.fails = False
+    make.fails = None
     await turns()
     assert (cells.count(), make.made) == (0, [])
     assert cells.take("a") is None

@@ -175,6 +175,10 @@ class NamespaceBackend:
         runs_functions |= self.rootless
         return await self._zygotes.get(interpreter, runs_functions=runs_functions)
 
+    def expect_shells(self, interpreter: Interpreter) -> None:
+        """Something is going to be forked on it: what makes empty environments is started meanwhile."""
+        self._zygotes.warm([interpreter], runs_functions=False)
+
     def _forget_cells(self, interpreter: Interpreter) -> None:
         """Their zygote is gone."""
         for kind in fork_kinds(interpreter):

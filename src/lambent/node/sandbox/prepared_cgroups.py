@@ -34,6 +34,7 @@ class PreparedCgroups:
         self._ready: deque[Cgroup] = deque()
         self._making: asyncio.Task[None] | None = None
         self._quiet_at_s = 0.0
+        self._is_wanted = False
 
     @property
     def count(self) -> int:
@@ -47,6 +48,7 @@ class PreparedCgroups:
     def take(self, memory_mib: int) -> Cgroup | None:
         """One that nobody had, with that limit; None when there is none."""
         self.postpone()
+        self._is_wanted = True
         if self._making is None and self._ahead:
             self._making = asyncio.get_running_loop().create_task(self._keep_up())
         while self._ready:
@@ -68,7 +70,7 @@ class PreparedCgroups:
         self._most = most
         while len(self._ready) > most:
             _discard(self._ready.pop())
-        if self._lacking > 0 and self._making is None and self._quiet_at_s:
+        if self._lacking > 0 and self._making is None and self._is_wanted:
             self._making = asyncio.get_running_loop().create_task(self._keep_up())
 
     async def close(self) -> None:

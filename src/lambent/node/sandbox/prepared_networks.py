@@ -55,6 +55,7 @@ class PreparedNetworks:
         self._thread = ThreadPoolExecutor(1, "lambent-networks")
         self._making: asyncio.Task[None] | None = None
         self._quiet_at_s = 0.0
+        self._is_wanted = False
         self._maker: _Maker | None = None
 
     @property
@@ -70,6 +71,7 @@ class PreparedNetworks:
         """One that nobody had; None when there is none. The first time is when others begin to be made."""
         loop = asyncio.get_running_loop()
         self.postpone()
+        self._is_wanted = True
         taken = self._ready.popleft() if self._ready else None
         if self._making is None and self._ahead:
             self._making = loop.create_task(self._keep_up())
@@ -84,7 +86,7 @@ class PreparedNetworks:
         self._most = most
         while len(self._ready) > most:
             self._discard(self._ready.pop())
-        if self._lacking > 0 and self._making is None and self._quiet_at_s:
+        if self._lacking > 0 and self._making is None and self._is_wanted:
             self._making = asyncio.get_running_loop().create_task(self._keep_up())
 
     async def close(self) -> None:

@@ -211,7 +211,7 @@ class StemCells(Generic[Kind, Cell]):
         shelf = self._shelves.setdefault(key, deque())
         try:
             cell = await self._make(self._kinds[key])
-        except SandboxError:  # what stands in the way is told to who asks for one
+        except (OSError, SandboxError):  # what stands in the way is told to who asks for one
             failed.add(key)
             self._retry_later()
             return

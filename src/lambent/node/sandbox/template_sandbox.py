@@ -69,6 +69,8 @@ class TemplateSandbox(NamespaceSandbox):
         (:meth:`Cgroup.adopt`: whoever is the first after an idle moment waits for all processors.) By moving the
         template to where it is.
         """
+        if self._pidfd < 0:
+            return  # its id may be another's
         moving = asyncio.get_running_loop().run_in_executor(None, self._cgroup.adopt, self.pid)
         moving.add_done_callback(
             lambda done: done.exception()

@@ -58,6 +58,10 @@ class Room(Protocol):
         """The zygote of an interpreter, or one that makes shells alone. Raises SandboxError."""
         ...
 
+    def expect_shells(self, interpreter: Interpreter) -> None:
+        """The latter is needed soon."""
+        ...
+
 
 class Templates:
     """Of one backend, ``owner`` of the sandboxes. ``cpu_limit``: whether CPU goes with memory.
@@ -134,6 +138,7 @@ class Templates:
             if not template.pid:
                 self._room.abandon(cgroup, slot)
             raise
+        self._room.expect_shells(interpreter)
         template.hear(reports)
         self._made[template] = _Made(interpreter, memory_mib, rest)
         template.exited.add_done_callback(lambda _: self.forget(template))

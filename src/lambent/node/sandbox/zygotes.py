@@ -44,17 +44,19 @@ class Zygotes:
         self.clients: dict[str, ZygoteClient] = {}
         self._opening = asyncio.Lock()
         self._is_closing = False
-        self._warming: asyncio.Task[None] | None = None
+        self._warming: set[asyncio.Task[None]] = set()
 
-    def warm(self, interpreters: Sequence[Interpreter]) -> None:
+    def warm(self, interpreters: Sequence[Interpreter], *, runs_functions: bool = True) -> None:
         """Starts theirs meanwhile."""
-        self._warming = asyncio.get_running_loop().create_task(self._warm(interpreters))
+        warming = asyncio.get_running_loop().create_task(self._warm(interpreters, runs_functions))
+        self._warming.add(warming)
+        warming.add_done_callback(self._warming.discard)
 
-    async def _warm(self, interpreters: Sequence[Interpreter]) -> None:
+    async def _warm(self, interpreters: Sequence[Interpreter], runs_functions: bool) -> None:
         for interpreter in interpreters:
             # One that cannot start is tried again, and reported, when a function asks for it.
             with suppress(SandboxError):
-                await self.get(interpreter)
+                await self.get(interpreter, runs_functions=runs_functions)
 
     async def get(self, interpreter: Interpreter, *, runs_functions: bool = True) -> ZygoteClient:
         """The one of an interpreter, started where there is none. Raises SandboxError.
@@ -117,9 +119,10 @@ class Zygotes:
     async def close(self) -> None:
         """Ends them; environments they made live on."""
         self.stop()
-        if self._warming is not None:
-            self._warming.cancel()
-            await asyncio.wait([self._warming])
+        for warming in self._warming:
+            warming.cancel()
+        if self._warming:
+            await asyncio.wait(self._warming)
         for zygote in self.clients.values():
             await zygote.close()
 
