@@ -99,6 +99,77 @@ public class H {
     + HOOK
     + "}"
 )
+COMPATIBLE = """
+public class H {
+    static final List<String> ORDER = new ArrayList<>();
+    static Object kept;
+    static {
+        try {
+            // As org.crac does it, which is on Maven alone.
+            String place = System.getProperty("org.crac.Core.Compat");
+            Class<?> resource = Class.forName(place + ".Resource");
+            Class.forName(place + ".CheckpointException");
+            Class.forName(place + ".RestoreException");
+            Object context = Class.forName(place + ".Core").getMethod("getGlobalContext").invoke(null);
+            kept = java.lang.reflect.Proxy.newProxyInstance(
+                H.class.getClassLoader(), new Class<?>[] {resource}, (self, method, given) -> {
+                    if (method.getName().equals("hashCode")) return 1;
+                    if (method.getName().equals("equals")) return self == given[0];
+                    ORDER.add(method.getName());
+                    return null;
+                });
+            Class.forName(place + ".Context").getMethod("register", resource).invoke(context, kept);
+        } catch (ReflectiveOperationException error) {
+            throw new IllegalStateException(error);
+        }
+    }
+    public List<String> handle(Map<String, Object> event) { return ORDER; }
+}
+"""
+OPEN = """
+public class H {
+    static java.io.RandomAccessFile file, gone;
+    static java.net.Socket connection;
+    static java.net.ServerSocket server;
+    static {
+        try {
+            file = new java.io.RandomAccessFile("/tmp/open", "rw");
+            file.writeBytes("abc");
+            gone = new java.io.RandomAccessFile("/tmp/gone", "rw");
+            gone.writeBytes("gone");
+            Files.delete(Path.of("/tmp/gone"));
+            Files.createSymbolicLink(Path.of("/tmp/link"), Path.of("/proc/sys/kernel/core_pattern"));
+            Files.createDirectories(Path.of("/tmp/a/b"));
+            Files.write(Path.of("/tmp/a/b/large"), new byte[1 << 20]);
+            server = new java.net.ServerSocket(8000);
+            connection = new java.net.Socket("127.0.0.1", 8000);
+        } catch (Exception error) {
+            throw new IllegalStateException(error);
+        }
+    }
+    public Map<String, Object> handle(Map<String, Object> event) throws Exception {
+        Map<String, Object> answer = new LinkedHashMap<>();
+        file.writeBytes("d");
+        answer.put("open", Files.readString(Path.of("/tmp/open")));
+        gone.seek(0);
+        answer.put("gone", gone.readLine());
+        answer.put("link", Files.readSymbolicLink(Path.of("/tmp/link")).toString());
+        answer.put("large", Files.size(Path.of("/tmp/a/b/large")));
+        answer.put("owner", Files.getOwner(Path.of("/tmp/a/b/large")).equals(Files.getOwner(Path.of("/tmp"))));
+        String read;
+        try {
+            read = String.valueOf(connection.getInputStream().read());
+        } catch (java.io.IOException error) {
+            read = "-1";
+        }
+        answer.put("read", read);
+        java.net.URL platform = new java.net.URL(System.getenv("AWS_ENDPOINT_URL") + "/_lambent/nothing");
+        answer.put("platform", ((java.net.HttpURLConnection) platform.openConnection()).getResponseCode());
+        Files.writeString(Path.of("/tmp/own"), "x", StandardOpenOption.CREATE_NEW);
+        return answer;
+    }
+}
+"""
 FAILS = (
     """
 public class H {
@@ -207,7 +278,7 @@ def at_once(function: Any, count: int) -> list[Any]:
 def test_a_version_is_initialised_once_for_all_its_environments(deploy_java: Any) -> None:
     """State made at init is the same in each, threads go on, hooks ran in order; what is secret is not shared."""
     shown, function = deploy_java(SHOWS)
-    assert shown["State"] == "Active", shown
+    assert shown["State"] == "Active", shown.get("StateReason")
     assert shown["SnapStart"]["OptimizationStatus"] == "On"
     seen = at_once(function, 3)
     assert len({one["made_at"] for one in seen}) == 1
@@ -219,6 +290,47 @@ def test_a_version_is_initialised_once_for_all_its_environments(deploy_java: Any
         assert (one["type"], one["directory"]) == ("snap-start", "/var/task")
         assert (one["stream"], one["key"]) == (one["context"], one["child"])
         assert 0 < one["left"] <= 15_000
+
+
+def test_org_crac_finds_its_implementation(deploy_java: Any) -> None:
+    """By the property that it asks for, with the methods that it looks for."""
+    shown, function = deploy_java(COMPATIBLE)
+    assert shown["State"] == "Active", shown.get("StateReason")
+    assert function({}, Qualifier="1").payload == ["beforeCheckpoint", "afterRestore"]
+
+
+def test_many_lives_leave_nothing(deploy_java: Any, snapping: Platform) -> None:
+    """Restored and ended thirty times over: no more descriptors, processes or mounts than before."""
+    _, function = deploy_java(SHOWS)
+
+    def count() -> tuple[int, int, int]:
+        descriptors = len(list(Path(f"/proc/{snapping.pid}/fd").iterdir()))
+        mounts = len(Path(f"/proc/{snapping.pid}/mounts").read_text().splitlines())
+        return descriptors, len(snapping.processes()), mounts
+
+    def is_as(least: tuple[int, int, int]) -> bool:
+        return all(now <= then for now, then in zip(count(), least, strict=True))
+
+    for _ in range(3):
+        function({"exit": 1}, Qualifier="1")
+    poll(lambda: snapping.get_health()["sandbox"]["restored_ahead"], 30, "one that waits")
+    descriptors, processes, mounts = count()
+    for _ in range(30):
+        function({"exit": 1}, Qualifier="1")
+    # What waits is made anew meanwhile, more of it than before: each holds some ten descriptors.
+    least = (descriptors + 150, processes + 30, mounts)
+    poll(lambda: is_as(least), 30, f"{least}")
+
+
+def test_what_was_open_at_init(deploy_java: Any) -> None:
+    """Files of /tmp go on in each environment's own; connections have ended; the platform is reached."""
+    shown, function = deploy_java(OPEN)
+    assert shown["State"] == "Active", shown.get("StateReason")
+    one = function({}, Qualifier="1").payload
+    assert (one["open"], one["gone"], one["large"]) == ("abcd", "gone", 1 << 20)
+    assert (one["link"], one["owner"]) == ("/proc/sys/kernel/core_pattern", True)
+    assert one["read"] == "-1"
+    assert one["platform"] in (400, 403, 404)
 
 
 def test_a_restored_environment_has_no_power(deploy_java: Any) -> None:

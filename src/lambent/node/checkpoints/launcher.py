@@ -47,7 +47,7 @@ def dump(order: "dict[str, object]", sys_: "object") -> int:
     command = [
         str(order["program"]), "dump", "--tree", str(order["pid_there"]),
         "--images-dir", f"/proc/self/fd/{images}", "--log-file", "dump.log", "-v1",
-        "--leave-stopped", "--manage-cgroups=ignore", "--tcp-close", "--file-locks",
+        "--leave-stopped", "--manage-cgroups=ignore", "--tcp-close", "--skip-in-flight", "--file-locks",
         "--network-lock", "skip", "--no-default-config",
     ]  # fmt: skip
     os.set_inheritable(images, True)

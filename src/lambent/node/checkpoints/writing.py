@@ -8,7 +8,7 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-from lambent.node.checkpoints.criu import LAUNCHER, SOURCE, Criu
+from lambent.node.checkpoints.criu import LAUNCHER, SOURCE, Criu, complaints
 from lambent.node.checkpoints.sandbox import CheckpointSandbox
 from lambent.node.linux import syscalls as sys_
 from lambent.node.linux.procfs import pids_by_namespace
@@ -17,7 +17,6 @@ from lambent.node.sandbox.contract import SandboxError
 _DEADLINE_S = 60.0
 _STILL_S = 2.0
 _LOOK_EVERY_S = 0.005
-_MOST_WORDS = 300
 _NAMESPACES = (
     sys_.CLONE_NEWNS | sys_.CLONE_NEWNET | sys_.CLONE_NEWIPC | sys_.CLONE_NEWUTS | sys_.CLONE_NEWPID
 )
@@ -56,7 +55,10 @@ async def write_down(sandbox: CheckpointSandbox, criu: Criu, keeper: int, tmp_mi
         raise
     if status:
         said = await loop.run_in_executor(None, _last_words, sandbox.images)
-        raise SandboxError(f"SnapStart: CRIU cannot write the initialised function down: {said}")
+        raise SandboxError(
+            "SnapStart: CRIU cannot write the initialised function down: "
+            f"{said or 'it does not say why'}"
+        )
     await loop.run_in_executor(None, _hand_over, sandbox.images, keeper)
 
 
@@ -84,11 +86,9 @@ async def _hold_still(sandbox: CheckpointSandbox) -> None:
 
 def _last_words(images: Path) -> str:
     try:
-        lines = (images / "dump.log").read_text(errors="replace").splitlines()
+        return complaints((images / "dump.log").read_text(errors="replace"))
     except OSError:
-        return "it does not say why"
-    errors = [line for line in lines if "Error" in line] or lines
-    return (errors[0] if errors else "it does not say why")[:_MOST_WORDS]
+        return ""
 
 
 def _hand_over(images: Path, keeper: int) -> None:
