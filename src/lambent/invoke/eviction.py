@@ -162,12 +162,12 @@ class Eviction:
         ]
 
     def _unused_templates(self, but: str = "") -> list[Candidate[str]]:
-        """Those that nothing lives of, but what is ending."""
+        """Those that hold something, and nothing lives of but what is ending."""
         used = {key for key, pool in self._pools.items() if pool.staying}
         return [
             Candidate(key, one.idle_s, one.init_s, one.held_bytes)
             for key, one in self._ahead.templates().items()
-            if key != but and key not in used and not one.is_used
+            if key != but and key not in used and not one.is_used and one.held_bytes
         ]
 
     def _end(self, one: Idle) -> None:

@@ -130,7 +130,7 @@ class Snapshots:
                     self._restoring[key] > 0,
                     time.monotonic() - made.used_s,
                     made.init_s,
-                    made.template.memory_peak_bytes(),
+                    made.template.own_bytes(),
                 )
         return found
 

@@ -163,6 +163,7 @@ async def test_what_was_made_ahead_goes_before_any_environment() -> None:
         "used": FakeTemplate(50 * MIB, is_used=True),
         "slow": FakeTemplate(50 * MIB, init_s=9),
         "quick": FakeTemplate(50 * MIB, init_s=1),
+        "on disk": FakeTemplate(0, init_s=0.001),
     }
     machine.available_mib = 95
     machine.placement._sweep()

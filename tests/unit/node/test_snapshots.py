@@ -22,7 +22,7 @@ class FakeTemplate:
     exited: "asyncio.Future[ExitStatus]"
     is_retired: bool = False
 
-    def memory_peak_bytes(self) -> int:
+    def own_bytes(self) -> int:
         return 30 << 20
 
     def retire(self) -> None:

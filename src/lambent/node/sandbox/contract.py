@@ -134,6 +134,10 @@ class Template(Sandbox, Protocol):
         """Ends it; what was forked from it lives on."""
         ...
 
+    def own_bytes(self) -> int:
+        """What it holds of the machine's memory; nothing where it was written down."""
+        ...
+
 
 class SnapshotBackend(Protocol):
     """A backend that can fork what it started. All raise SandboxError where the host cannot."""
