@@ -392,6 +392,35 @@ def test_processes_that_are_left_running_are_refused(deploy_java: Any) -> None:
     assert "left processes running" in shown["StateReason"]
 
 
+def test_a_function_that_ends_or_hides_at_init_fails_its_version(deploy_java: Any) -> None:
+    """At once, and with what became of it; the next version is none the worse."""
+    ends = FAILS.replace("BEFORE", "Runtime.getRuntime().halt(3);").replace("AFTER", "")
+    shown, _ = deploy_java(ends)
+    assert (shown["State"], shown["StateReasonCode"]) == ("Failed", "FunctionError")
+    hides = """
+    public class H {
+        static {
+            for (int i = 4; i < 256; i++) {
+                try {
+                    if (Files.readSymbolicLink(Path.of("/proc/self/fd/" + i)).toString().startsWith("pipe:")) {
+                        Class<?> call = Class.forName("lambent.runtime.SystemCall");
+                        var method = call.getDeclaredMethod(
+                            "call", long.class, long.class, long.class, long.class);
+                        method.setAccessible(true);
+                        long close = System.getProperty("os.arch").equals("amd64") ? 3 : 57;
+                        method.invoke(null, close, (long) i, 0L, 0L);
+                    }
+                } catch (java.io.IOException | ReflectiveOperationException none) { }
+            }
+        }
+        public String handle(Map<String, Object> event) { return "handled"; }
+    }
+    """
+    shown, _ = deploy_java(hides)
+    assert shown["State"] == "Failed", shown
+    assert deploy_java(SHOWS)[0]["State"] == "Active"
+
+
 def test_what_is_written_down_goes_with_its_version(deploy_java: Any, snapping: Platform) -> None:
     """Its images are its own, closed to everybody else, and removed when it is."""
     _, function = deploy_java(SHOWS)

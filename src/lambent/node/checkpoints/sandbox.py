@@ -20,6 +20,8 @@ from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox, Owner
 
 _REMOVE_RETRY_S = 0.005
 _REMOVE_TRIES = 400
+_END_S = 2.0
+"""POLICY: how long after its pipe was closed a process may take to end, which tells more than that."""
 
 
 class CheckpointSandbox(NamespaceSandbox):
@@ -49,15 +51,14 @@ class CheckpointSandbox(NamespaceSandbox):
     async def _write_down(self, write: Callable[["CheckpointSandbox"], Awaitable[None]]) -> None:
         try:
             if not await self.assignment.waits:
-                return  # it ended, or never will wait: that is told elsewhere
+                await asyncio.wait([self.exited], timeout=_END_S)
+                self._fail(SandboxError("the function closed what it is told by"))
+                return
             ends = (self.stdout_fd, self.telemetry_fd, self.assignment.writer)
             self.pipes = tuple(os.fstat(fd).st_ino for fd in ends)
             await write(self)
         except (SandboxError, OSError) as error:
-            failure = error if isinstance(error, SandboxError) else SandboxError(str(error))
-            if not self.snapshot.done():
-                self.snapshot.set_exception(failure)
-                self.snapshot.exception()  # nobody may wait for it
+            self._fail(error if isinstance(error, SandboxError) else SandboxError(str(error)))
             return
         self._is_written = True
         super().kill()
@@ -89,9 +90,13 @@ class CheckpointSandbox(NamespaceSandbox):
 
     def _finish(self, status: ExitStatus) -> None:
         super()._finish(status)
-        if not self._is_written and not self.snapshot.done():
-            self.snapshot.set_exception(SandboxError("the function ended"))
-            self.snapshot.exception()
+        if not self._is_written:
+            self._fail(SandboxError("the function ended"))
+
+    def _fail(self, error: SandboxError) -> None:
+        if not self.snapshot.done():
+            self.snapshot.set_exception(error)
+            self.snapshot.exception()  # nobody may wait for it
 
     def _remove_cgroup(self, tries: int) -> None:
         """Its slot, which is its user's id, is not free before the last of the restored is gone."""
