@@ -5,6 +5,7 @@ that they touch is on pages that it shares with the zygote.
 """
 
 import os
+import sys
 
 from lambent.node.linux import syscalls as sys_
 
@@ -18,10 +19,9 @@ def replace(environ: "dict[str, str]") -> None:
         return
     sys_.clear_environ()
     known.clear()
+    encoding = sys.getfilesystemencoding()  # os.environ reads them so
     for name, value in environ.items():
-        key, text = (
-            name.encode("utf-8", "surrogateescape"),
-            value.encode("utf-8", "surrogateescape"),
-        )
+        key = name.encode(encoding, "surrogateescape")
+        text = value.encode(encoding, "surrogateescape")
         os.putenv(key, text)
         known[key] = text
