@@ -8,16 +8,19 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import urllib.request
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.e2e.conftest import START_DEADLINE_S, Platform, create, poll, zip_of
+from tests.e2e.conftest import START_DEADLINE_S, Function, Platform, create, poll, zip_of
 
 from lambent.node.checkpoints.criu import CriuError, CriuSearch
 from lambent.node.java.runtimes import JAR, JavaRuntime, find_javas
@@ -80,6 +83,10 @@ public class H {
         answer.put("context", context.getLogStreamName());
         answer.put("type", System.getenv("AWS_LAMBDA_INITIALIZATION_TYPE"));
         answer.put("left", context.getRemainingTimeInMillis());
+        String written = "";
+        for (String place : new String[] {"/run/x", "/run/criu.kdat", "/proc/sys/kernel/hostname", "/var/task/x"})
+            try { Files.writeString(Path.of(place), "x"); written += place; } catch (Exception e) { }
+        answer.put("written", written);
         answer.put("made", Files.readString(Path.of("/tmp/made")));
         answer.put("directory", Path.of("").toAbsolutePath().toString());
         List<String> status = new ArrayList<>();
@@ -341,6 +348,7 @@ def test_a_restored_environment_has_no_power(deploy_java: Any) -> None:
     assert all(int(status[name], 16) == 0 for name in status if name.startswith("Cap"))
     assert (status["NoNewPrivs"].strip(), status["Seccomp"].strip()) == ("1", "2")
     assert 0 not in map(int, status["Uid"].split())
+    assert one["written"] == ""
     known = ("/var/", "/dev/", "pipe:", "socket:", "/proc/")
     strange = [f for f in one["files"] if not f.startswith(known)]
     assert strange == []
@@ -431,6 +439,34 @@ def test_what_is_written_down_goes_with_its_version(deploy_java: Any, snapping: 
     count = snapping.get_health()["sandbox"]["checkpoints"]
     function.client.delete_function(FunctionName=function.name)
     poll(lambda: snapping.get_health()["sandbox"]["checkpoints"] < count, 10, "its end")
+
+
+def test_a_platform_started_anew_initialises_again(
+    deploy_java: Any, start_platform: Any, criu: str, tmp_path: Path
+) -> None:
+    """Though it was killed: what it wrote down is gone, the version is Active still, and serves."""
+    _, function = deploy_java(SHOWS)
+    found = function.client.get_function(FunctionName=function.name)
+    with urllib.request.urlopen(found["Code"]["Location"], timeout=10) as answer:
+        code = answer.read()
+    data = tmp_path / "killed"
+    first = start_platform(data, "--criu", criu)
+    runtime = found["Configuration"]["Runtime"]
+    client = first.client("lambda")
+    client.create_function(
+        FunctionName="f", Role="arn:aws:iam::000000000000:role/e2e", Handler="H::handle", MemorySize=512,
+        Timeout=15, Code={"ZipFile": code}, SnapStart=SNAP_START, Publish=True, Runtime=runtime,
+    )  # fmt: skip
+    shown = partial(client.get_function_configuration, FunctionName="f", Qualifier="1")
+    poll(lambda: shown()["State"] == "Active", 60, "the snapshot")
+    made_at = Function(client, "f")({}, Qualifier="1").payload["made_at"]
+    os.kill(first.pid, signal.SIGKILL)
+    first.process.wait()
+    second = start_platform(data, "--criu", criu)
+    assert not list((data / "run").glob("checkpoints/[0-9]*"))
+    again = Function(second.client("lambda"), "f")({}, Qualifier="1")
+    assert again.error is None, again.raw
+    assert again.payload["made_at"] != made_at
 
 
 def test_without_criu_it_is_refused_with_the_reason(start_platform: Any, java: JavaRuntime) -> None:
