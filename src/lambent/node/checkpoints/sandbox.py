@@ -80,9 +80,8 @@ class CheckpointSandbox(NamespaceSandbox):
             self._writing.cancel()
         self.is_retired = True
         self.kill()
-        if self._is_gone:
-            self._tell_end()
-            self._settle()
+        self._tell_end()  # where it has ended already
+        self._settle()
 
     def _tell_end(self) -> None:
         if not self._is_written or self.is_retired:
