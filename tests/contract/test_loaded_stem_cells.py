@@ -230,7 +230,7 @@ async def test_one_that_dies_while_it_becomes_a_function_leaves_nothing(
         host.cells.close()
         await until(lambda: descendants() == processes)
         await until(lambda: open_descriptors() == descriptors)
-        await until(lambda: len(host.backend._slots) == 8)
+        await until(lambda: len(host.backend.places.free) == 8)
 
 
 @on_loop
@@ -288,7 +288,7 @@ async def test_a_program_that_does_not_wait_is_no_cell(open_cells: Open, script:
         await until(host.cells._growing.done, 15)
         assert host.cells.count() == 0
         assert await host.start(kind) is None
-        await until(lambda: len(host.backend._slots) == 8)
+        await until(lambda: len(host.backend.places.free) == 8)
 
 
 @on_loop

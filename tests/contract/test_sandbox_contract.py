@@ -45,8 +45,9 @@ async def test_a_start_that_fails_leaves_nothing(open_host: Open) -> None:
             pytest.skip("those made ahead stay: see test_stem_cells.py")
         with pytest.raises(SandboxError):  # the first also loads what is loaded once
             await host.fail(host)
+        places = getattr(host.backend, "places", None)
+        await until(lambda: places is None or len(places.free) > 0)
         descriptors, processes = open_descriptors(), descendants()
-        await until(lambda: len(getattr(host.backend, "_slots", [0])) > 0)
         with pytest.raises(SandboxError):
             await host.fail(host)
         await until(lambda: open_descriptors() == descriptors)
@@ -74,7 +75,7 @@ async def test_a_zygote_that_dies_after_forking_leaves_nothing(open_host: Open) 
         if host.kind == "stem cells":
             pytest.skip("those made ahead stay: see test_stem_cells.py")
         zygotes = getattr(getattr(host.backend, "_zygotes", None), "clients", None)
-        if not zygotes or not host.backend._layout.v2:
+        if not zygotes or not host.backend.places.layout.v2:
             pytest.skip("only a fork into a cgroup can be found again")
         processes, descriptors = descendants(), open_descriptors()
         real = dict(zygotes)
@@ -83,7 +84,7 @@ async def test_a_zygote_that_dies_after_forking_leaves_nothing(open_host: Open) 
             with pytest.raises(SandboxError, match="the zygote ended"):
                 await host.backend.start(host.launch("echo"))
         zygotes.update(real)
-        await until(lambda: sorted(host.backend._slots) == [0, 1])
+        await until(lambda: sorted(host.backend.places.free) == [0, 1])
         await until(lambda: descendants() == processes)
         assert _groups(host.backend) == 0
         assert open_descriptors() == descriptors
@@ -270,8 +271,8 @@ async def test_lives_leave_nothing(open_host: Open) -> None:
         with suppress(TimeoutError):
             await until(lambda: counts(host) == before)
         assert counts(host) == before
-        slots = getattr(host.backend, "_slots", None)
-        assert slots is None or sorted(slots) == list(range(8)), "every slot came back, once"
+        places = getattr(host.backend, "places", None)
+        assert places is None or sorted(places.free) == list(range(8)), "every slot came back, once"
 
 
 @on_loop

@@ -18,7 +18,7 @@ from lambent.node.checkpoints.backend import Checkpoints
 from lambent.node.checkpoints.sandbox import CheckpointSandbox
 from lambent.node.java.runtimes import is_java
 from lambent.node.java.waiting import waiting_command
-from lambent.node.linux.cgroups import Cgroup, CgroupLayout, prepare_layout
+from lambent.node.linux.cgroups import prepare_layout
 from lambent.node.linux.user_notification import can_ask
 from lambent.node.runtimes import Interpreter, choose_interpreter
 from lambent.node.sandbox.assignment import Assignment
@@ -32,6 +32,7 @@ from lambent.node.sandbox.managed import (
     python_search,
 )
 from lambent.node.sandbox.namespace_sandbox import NamespaceSandbox
+from lambent.node.sandbox.places import REMOVE_RETRY_S, Places
 from lambent.node.sandbox.prepared_cgroups import PreparedCgroups
 from lambent.node.sandbox.requests import Requests
 from lambent.node.sandbox.stem_cells import StemCells
@@ -48,15 +49,10 @@ from lambent.node.sandbox.template_sandbox import TemplateSandbox
 from lambent.node.sandbox.templates import Templates
 from lambent.node.sandbox.zygote_client import RUNTIME_API_PORT, ZygoteClient
 from lambent.node.sandbox.zygotes import Zygotes
-from lambent.node.zygote.root import FIRST_UID
 from lambent.node.zygote.rootless import INSIDE_UID
 from lambent.settings import NetworkChoice
 
-MAX_PIDS = 1024
-"""AWS: processes and threads of an environment. Source: "Lambda quotas"."""
 _SETUP_DEADLINE_S = 10.0
-_REMOVE_RETRY_S = 0.005
-_REMOVE_TRIES = 400
 
 
 class NamespaceBackend:
@@ -94,7 +90,12 @@ class NamespaceBackend:
         self._file_systems = dict(file_systems or {})
         ports = (RUNTIME_API_PORT, endpoint_port)
         self._connections = Connections(network, ports, prepared_networks)
-        self._groups = PreparedCgroups(self._make_cgroup, prepared_networks)
+        self.rootless = os.geteuid() != 0
+        self.places = Places(self._connections, max_environments, rootless=self.rootless)
+        # What whoever makes environments of other kinds asks a backend for.
+        self.take_room, self.abandon = self.places.take_room, self.places.abandon
+        self.way, self.uid, self.release = self.places.way, self.places.uid, self.places.release
+        self._groups = PreparedCgroups(self.places.make_cgroup, prepared_networks)
         self._cpu_limit = cpu_limit
         self.ahead = MadeAhead()
         """What waits prepared, to be bounded by whoever answers for the machine's memory."""
@@ -135,11 +136,6 @@ class NamespaceBackend:
             most=most_loaded_stem_cells,
             ahead=self.ahead,
         )
-        self._slots = list(range(max_environments - 1, -1, -1))
-        self.rootless = os.geteuid() != 0
-        # An ordinary user has no other ids to give: inside its namespace it is root, then a mere 1000.
-        self._uids = [0 if self.rootless else FIRST_UID + n for n in range(max_environments)]
-        self._live = 0
         self._zygotes = Zygotes(
             run_dir,
             images,
@@ -147,7 +143,6 @@ class NamespaceBackend:
             self._setup,
             self._forget_cells,
         )
-        self._layout = CgroupLayout(None, frozenset())
 
     async def open(self) -> None:
         """Finds out what the host allows and warms a zygote; those of other interpreters follow meanwhile.
@@ -159,11 +154,11 @@ class NamespaceBackend:
         await self._connections.open()
         if self._connections.prepared is not None:
             self.ahead.join_parts(self._connections.prepared, NETWORK_BYTES)
-        self._layout = prepare_layout()
+        self.places.layout = prepare_layout()
         try:
             await self.zygote(self._interpreters[0])
         except SandboxError:
-            self._layout.remove()
+            self.places.layout.remove()
             await self._connections.close()
             raise
         self._zygotes.warm(self._interpreters[1:])
@@ -188,7 +183,7 @@ class NamespaceBackend:
     def _setup(self) -> Mapping[str, Any]:
         return {
             "code_root": str(self._code_root),
-            "uids": [INSIDE_UID] if self.rootless else self._uids,
+            "uids": [INSIDE_UID] if self.rootless else self.places.uids,
             "resolv_conf": self._connections.resolv_conf,
             "rootless": self.rootless,
             "file_systems": [str(path) for path in self._file_systems.values()],
@@ -275,13 +270,13 @@ class NamespaceBackend:
         """
         if is_java(runtime):
             java = choose_interpreter(runtime, self._interpreters).java
-            return self.checkpoints.missing(java, runtime, self._layout)
-        if self._layout.v2 is None and self.rootless:
+            return self.checkpoints.missing(java, runtime, self.places.layout)
+        if self.places.layout.v2 is None and self.rootless:
             return (
                 "root, or a cgroup of its own to freeze initialised functions in: "
                 "systemd-run --user --scope -p Delegate=yes lambent up"
             )
-        if self._layout.v2 is None:
+        if self.places.layout.v2 is None:
             return "a cgroup v2 hierarchy to freeze initialised functions in"
         if not can_ask():
             return "Linux 5.8 with seccomp's user notification"
@@ -294,35 +289,6 @@ class NamespaceBackend:
     async def _make_loaded(self, kind: LoadedKind) -> NamespaceSandbox:
         return await self._make(kind.interpreter, MEMORY_MAX.value, kind.rest)
 
-    def _make_cgroup(self, name: str) -> Cgroup:
-        cgroup = Cgroup(self._layout, name)
-        try:
-            cgroup.create(MEMORY_MAX.value, MAX_PIDS)
-        except OSError:
-            cgroup.close()
-            cgroup.remove()
-            raise
-        return cgroup
-
-    def take_room(
-        self, memory_mib: int, address: str | None = None, ready: Cgroup | None = None
-    ) -> tuple[int, Cgroup]:
-        """A slot, with that address or another, and that cgroup or one with its limits. Raises SandboxError."""
-        if not self._slots:
-            raise SandboxError("every slot of this node is taken")
-        slot = self._slots.pop()
-        self._live += 1
-        self._connections.take(slot, address)
-        if ready is not None:
-            return slot, ready
-        cgroup = Cgroup(self._layout, str(slot))
-        try:
-            cgroup.create(memory_mib, MAX_PIDS)
-        except OSError as error:
-            self.abandon(cgroup, slot)
-            raise SandboxError(f"cannot limit an environment: {error}") from error
-        return slot, cgroup
-
     async def _make(
         self,
         interpreter: Interpreter,
@@ -333,10 +299,10 @@ class NamespaceBackend:
     ) -> NamespaceSandbox:
         """An environment, or without ``rest`` a stem cell. Raises SandboxError."""
         zygote = await self.zygote(interpreter)
-        prepared = self._connections.take_prepared() if self._slots else None
-        ready = self._groups.take(memory_mib) if self._slots else None
+        prepared = self._connections.take_prepared() if self.places.free else None
+        ready = self._groups.take(memory_mib) if self.places.free else None
         try:
-            slot, cgroup = self.take_room(memory_mib, prepared and prepared.address, ready)
+            slot, cgroup = self.places.take_room(memory_mib, prepared and prepared.address, ready)
         except SandboxError:
             if prepared is not None:
                 prepared.discard()
@@ -356,9 +322,9 @@ class NamespaceBackend:
         request = {
             "ports": [RUNTIME_API_PORT, self._endpoint_port],
             "hostname": "lambda",
-            "network": self.way(slot) if prepared is None else None,
-            "uid": self.uid(slot),
-            "v2": self._layout.v2 is not None,
+            "network": self.places.way(slot) if prepared is None else None,
+            "uid": self.places.uid(slot),
+            "v2": self.places.layout.v2 is not None,
             "extensions": extensions,
             "rest": rest,
             "python_cell": python_cell,
@@ -367,50 +333,15 @@ class NamespaceBackend:
             await bear(sandbox, zygote, request, cgroup, prepared=prepared)
         except BaseException:
             if not sandbox.pid:
-                self.abandon(cgroup, slot)
+                self.places.abandon(cgroup, slot)
             raise
         return sandbox
-
-    def uid(self, slot: int) -> int:
-        """Whom an environment runs as."""
-        return self._uids[slot]
-
-    def way(self, slot: int) -> Mapping[str, Any]:
-        """How the network of a slot is connected."""
-        return self._connections.way(slot)
-
-    def abandon(self, cgroup: Cgroup, slot: int) -> None:
-        """A zygote that was killed may have forked before: its child is ours, though we never heard of it."""
-        pids = cgroup.pids()
-        cgroup.kill()
-        cgroup.close()
-        self._remove(cgroup, slot, pids, _REMOVE_TRIES)
-
-    def _remove(self, cgroup: Cgroup, slot: int, pids: set[int], tries: int) -> None:
-        """The slot is free when nobody and nothing is left of it."""
-        for pid in tuple(pids):
-            try:
-                reaped = os.waitpid(pid, os.WNOHANG)[0]
-            except ChildProcessError:
-                reaped = pid  # pid 1's child, or its own
-            pids.discard(reaped)
-        if (not pids and cgroup.remove()) or tries == 0:
-            self.release(slot)
-            return
-        loop = asyncio.get_running_loop()
-        loop.call_later(_REMOVE_RETRY_S, self._remove, cgroup, slot, pids, tries - 1)
 
     def settled(self) -> None:
         """An environment has been initialised: a burst may go on, so nothing is made ahead yet."""
         self.ahead.postpone()
         self._connections.postpone()
         self._groups.postpone()
-
-    def release(self, slot: int) -> None:
-        """Takes back the slot of an environment that is gone, and its address."""
-        self._connections.release(slot)
-        self._slots.append(slot)
-        self._live -= 1
 
     async def close(self) -> None:
         """Ends the zygotes, and removes the cgroups once every sandbox (killed before) is gone."""
@@ -421,11 +352,11 @@ class NamespaceBackend:
         self._loaded.cells.close()
         await self._zygotes.close()
         end = asyncio.get_running_loop().time() + _SETUP_DEADLINE_S
-        while self._live and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - once
-            await asyncio.sleep(_REMOVE_RETRY_S)
+        while self.places.live and asyncio.get_running_loop().time() < end:  # noqa: ASYNC110 - once
+            await asyncio.sleep(REMOVE_RETRY_S)
         await self._connections.close()
         await self._groups.close()
-        self._layout.remove()
+        self.places.layout.remove()
         self._zygotes.remove_roots()
 
     def describe(self) -> Mapping[str, Any]:
@@ -441,6 +372,8 @@ class NamespaceBackend:
             "ahead": self.ahead.describe(),
             "network": self._connections.describe(),
             "snap_start_missing": self.snap_start_missing(),
-            "isolation": isolation(self._layout, cpu_limit=self._cpu_limit, rootless=self.rootless),
-            "notices": [*not_limited(self._layout), *self._connections.notices()],
+            "isolation": isolation(
+                self.places.layout, cpu_limit=self._cpu_limit, rootless=self.rootless
+            ),
+            "notices": [*not_limited(self.places.layout), *self._connections.notices()],
         }
