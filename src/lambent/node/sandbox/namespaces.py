@@ -172,7 +172,7 @@ class NamespaceBackend:
 
     def expect_shells(self, interpreter: Interpreter) -> None:
         """Something is going to be forked on it: what makes empty environments is started meanwhile."""
-        self._zygotes.warm([interpreter], runs_functions=False)
+        self._zygotes.warm([interpreter], runs_functions=self.rootless)
 
     def _forget_cells(self, interpreter: Interpreter) -> None:
         """Their zygote is gone."""
