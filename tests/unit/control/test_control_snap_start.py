@@ -24,7 +24,7 @@ class FakeSnapshots:
     lacking: str | None = None
     asked: list[tuple[FunctionVersion, Done]] = field(default_factory=list)
 
-    def missing(self, runtime: str) -> str | None:  # noqa: ARG002
+    def missing(self, runtime: str) -> str | None:
         return self.lacking
 
     def prepare(self, version: FunctionVersion, done: Done) -> None:
