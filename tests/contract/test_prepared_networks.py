@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from lambent.node.linux import syscalls as sys_
-from lambent.node.sandbox import prepared_networks
+from lambent.node.sandbox import stock
 from lambent.node.sandbox.network import OutboundNetwork
 from lambent.node.sandbox.prepared_networks import PreparedNetwork, PreparedNetworks
 from lambent.testing.loop import on_loop, until
@@ -64,7 +64,7 @@ def _descriptors() -> int:
 @pytest.fixture
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for quiet."""
-    monkeypatch.setattr(prepared_networks, "QUIET_S", 0.0)
+    monkeypatch.setattr(stock, "QUIET_S", 0.0)
 
 
 @on_loop
@@ -90,7 +90,7 @@ async def test_they_are_whole_and_never_given_twice(at_once: None) -> None:
 @on_loop
 async def test_none_is_made_while_they_are_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as one is taken now and then, none is made; when nobody asks, they are again as many as before."""
-    monkeypatch.setattr(prepared_networks, "QUIET_S", 0.5)
+    monkeypatch.setattr(stock, "QUIET_S", 0.5)
     async with prepared(8) as (networks, outbound):
         networks.take()
         await until(lambda: networks.count == 8)

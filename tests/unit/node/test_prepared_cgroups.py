@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from lambent.node.linux.cgroups import Cgroup, CgroupLayout
-from lambent.node.sandbox import prepared_cgroups
+from lambent.node.sandbox import stock
 from lambent.node.sandbox.prepared_cgroups import PreparedCgroups
 from lambent.testing.loop import on_loop, until
 
@@ -47,7 +47,7 @@ class Host:
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits for quiet."""
-    monkeypatch.setattr(prepared_cgroups, "QUIET_S", 0.0)
+    monkeypatch.setattr(stock, "QUIET_S", 0.0)
 
 
 @on_loop
@@ -69,7 +69,7 @@ async def test_each_is_given_once_with_its_limit() -> None:
 @on_loop
 async def test_none_is_made_before_it_is_quiet(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is started, or has just been, postpones it."""
-    monkeypatch.setattr(prepared_cgroups, "QUIET_S", 30.0)
+    monkeypatch.setattr(stock, "QUIET_S", 30.0)
     host = Host()
     groups = PreparedCgroups(host.make, 8)
     groups.take(128)

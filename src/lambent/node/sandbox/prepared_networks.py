@@ -1,20 +1,14 @@
 """Networks made ahead: a namespace each, with its interface, its address and its listening sockets.
 
 Making one takes a millisecond of kernel time under a lock that all share, and many at once wait for each other. So
-some are made while nothing is asked of the node, by a thread that changes its own namespace. Contract:
-
-1. A network is given away once, to one environment, and is gone with it: counters and sockets are never inherited.
-2. None is made within :data:`QUIET_S` of one being taken, or of :meth:`PreparedNetworks.postpone`: a burst is not
-   slowed down by its own replacement.
-3. Where none is left an environment makes its own, as every one does without this.
-4. :meth:`PreparedNetworks.close` leaves no thread, descriptor or address behind.
+some are made while nothing is asked of the node (:mod:`.stock`), by a thread that changes its own namespace. Where
+none is left an environment makes its own. :meth:`PreparedNetworks.close` leaves no thread and no address behind.
 """
 
 import asyncio
 import os
 import socket
 import threading
-from collections import deque
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -23,11 +17,8 @@ from typing import NamedTuple
 from lambent.node.linux import syscalls as sys_
 from lambent.node.linux.netlink import NETLINK_ROUTE, Netlink
 from lambent.node.sandbox.network import OutboundNetwork
+from lambent.node.sandbox.stock import Stock
 from lambent.node.zygote.isolate import listening_socket
-
-QUIET_S = 0.2
-"""POLICY: how long nothing must have been started, nor have come to the end of its start."""
-_AT_A_TIME = 4
 
 
 class PreparedNetwork(NamedTuple):
@@ -44,99 +35,43 @@ class PreparedNetwork(NamedTuple):
             one.close()
 
 
-class PreparedNetworks:
-    """Makes them over ``outbound``. Lives on the loop's thread."""
+class PreparedNetworks(Stock[PreparedNetwork]):
+    """Makes them over ``outbound``."""
 
     def __init__(self, outbound: OutboundNetwork, ports: Sequence[int], ahead: int) -> None:
+        super().__init__(ahead)
         self._outbound = outbound
         self._ports = tuple(ports)
-        self._ahead = self._most = ahead
-        self._ready: deque[PreparedNetwork] = deque()
         self._thread = ThreadPoolExecutor(1, "lambent-networks")
-        self._making: asyncio.Task[None] | None = None
-        self._quiet_at_s = 0.0
-        self._is_wanted = False
         self._maker: _Maker | None = None
 
-    @property
-    def count(self) -> int:
-        """How many are ready."""
-        return len(self._ready)
-
-    @property
-    def _lacking(self) -> int:
-        return min(self._ahead, self._most) - len(self._ready)
-
     def take(self) -> PreparedNetwork | None:
-        """One that nobody had; None when there is none. The first time is when others begin to be made."""
-        loop = asyncio.get_running_loop()
-        self.postpone()
-        self._is_wanted = True
-        taken = self._ready.popleft() if self._ready else None
-        if self._making is None and self._ahead:
-            self._making = loop.create_task(self._keep_up())
-        return taken
-
-    def postpone(self) -> None:
-        """Something is being started, or has just been."""
-        self._quiet_at_s = asyncio.get_running_loop().time() + QUIET_S
-
-    def bound(self, most: int) -> None:
-        """There are to be no more than that, for want of memory or because there is some again; others go."""
-        self._most = most
-        while len(self._ready) > most:
-            self._discard(self._ready.pop())
-        if self._lacking > 0 and self._making is None and self._is_wanted:
-            self._making = asyncio.get_running_loop().create_task(self._keep_up())
+        """One that nobody had; None when there is none."""
+        return self._pop()
 
     async def close(self) -> None:
         """Gives all back that nobody took."""
-        self._ahead = 0
-        if self._making is not None:
-            self._making.cancel()
-            await asyncio.wait([self._making])
+        await super().close()
         if self._maker is not None:
             loop = asyncio.get_running_loop()
             await loop.run_in_executor(self._thread, self._maker.close)
             self._maker = None
         self._thread.shutdown()
-        while self._ready:
-            self._discard(self._ready.popleft())
 
-    def _discard(self, network: PreparedNetwork) -> None:
-        network.discard()
-        self._outbound.give_back(network.address)
+    def _discard(self, thing: PreparedNetwork) -> None:
+        thing.discard()
+        self._outbound.give_back(thing.address)
 
-    async def _keep_up(self) -> None:
-        loop = asyncio.get_running_loop()
-        try:
-            while self._lacking > 0:
-                wait_s = self._quiet_at_s - loop.time()
-                if wait_s > 0:
-                    await asyncio.sleep(wait_s)
-                    continue
-                if not await self._make_some():
-                    return
-        finally:
-            self._making = None
-
-    async def _make_some(self) -> bool:
-        """A few more. False: it cannot be done now, and is tried again when one is taken."""
+    async def _make_some(self, number: int) -> list[PreparedNetwork]:
         addresses: list[str] = []
         with suppress(LookupError):
-            while len(addresses) < min(_AT_A_TIME, self._lacking):
+            while len(addresses) < number:
                 addresses.append(self._outbound.take())
         loop = asyncio.get_running_loop()
-        making = loop.run_in_executor(self._thread, self._make_all, addresses)
-        try:
-            made = await asyncio.shield(making)
-        except asyncio.CancelledError:
-            self._ready += await making
-            raise
-        self._ready += made
+        made = await loop.run_in_executor(self._thread, self._make_all, addresses)
         for address in set(addresses) - {network.address for network in made}:
             self._outbound.give_back(address)
-        return bool(addresses) and len(made) == len(addresses)
+        return made
 
     # On the thread
 
