@@ -76,7 +76,7 @@ RESTORING = {
 class Unfinished:
     """Snapshots that are being made, for ever."""
 
-    def missing(self) -> str | None:
+    def missing(self, runtime: str) -> str | None:
         """This host has all it takes."""
         return None
 
