@@ -153,4 +153,4 @@ async def test_sockets_of_its_network(open_host: Open, open_line: Any) -> None:
             await asyncio.get_running_loop().sock_connect(sock, address)
         sock.close()
         await end(line)
-        await until(lambda: open_descriptors() == before)
+        await until(lambda: open_descriptors().items() <= before.items())

@@ -17,7 +17,10 @@ def open_descriptors() -> dict[int, str]:
 
 
 def descendants() -> set[int]:
-    """The pids of this process's children and theirs, zombies included."""
+    """The pids of this process's children and theirs, zombies included.
+
+    Not those of a platform that is a child: other tests keep one, and it starts and ends what it likes.
+    """
     children: dict[int, list[int]] = {}
     for entry in _PROC.iterdir():
         if entry.name.isdecimal():
@@ -29,8 +32,14 @@ def descendants() -> set[int]:
     while waiting:
         more = children.get(waiting.pop(), [])
         found.update(more)
-        waiting += more
+        waiting += [pid for pid in more if not _is_platform(pid)]
     return found
+
+
+def _is_platform(pid: int) -> bool:
+    with suppress(OSError):
+        return b"lambent\0up\0" in (_PROC / str(pid) / "cmdline").read_bytes()
+    return False
 
 
 def processes_with(marker: str) -> set[int]:
