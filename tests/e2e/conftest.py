@@ -390,8 +390,12 @@ def deploy_on_cell(platform: Platform, deploy: Callable[..., Function]) -> Calla
     def make(source: str | Mapping[str, str | bytes], **settings: Any) -> Function:
         deploy("def handler(event, context): pass")()
         function = deploy(source, **settings)
-        poll(lambda: platform.get_health()["sandbox"]["stem_cells"], 20, "a stem cell")
+        poll(waits, 20, "a stem cell")
         return function
+
+    def waits() -> bool:
+        kinds = platform.get_health()["sandbox"]["ahead"]["kinds"]
+        return any(one["kind"] == RUNTIME and one["waiting"] for one in kinds)
 
     return make
 
